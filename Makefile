@@ -1,0 +1,56 @@
+# A newcomer needs make and Python 3.12 or 3.13, nothing else. Bare `make` lists the targets.
+
+STACK ?= embedded
+SOURCES := $(wildcard schemas functions gateway infra)
+UNIT := $(wildcard tests/schemas tests/functions tests/gateway tests/infra tests/test_tidy.py)
+WHOLE := $(wildcard tests/conformance tests/integration tests/simulation tests/system)
+
+RUN := .venv/bin/python
+PYTEST := $(RUN) -m pytest -q
+
+# Our own modules shall have bytecode too, and no module of somebody else's shall shadow ours.
+unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME
+# PYTHON=/path/to/python3.13 names the interpreter; without it bin/find-python looks for one.
+export PYTHON
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up check test bench nightly lock clean
+
+help: ## list the targets
+	@awk -F ':[^#]*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+setup: ## make .venv from the locked requirements (every other target does it when needed)
+	@bin/setup
+
+demo: setup ## play one trading day: [STACK=embedded|emulators] [BARS=folder] [DAY=2019-12-20]
+	@$(RUN) -m infra.local demo --stack "$(STACK)" $(if $(BARS),--bars "$(BARS)") $(if $(DAY),--day "$(DAY)")
+
+up: setup ## keep the whole system running until Ctrl-C: [STACK=embedded|emulators]
+	@$(RUN) -m infra.local up --stack "$(STACK)"
+
+check: setup ## style, types, layers and unit tests, in under a minute
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy $(SOURCES) tests
+	.venv/bin/lint-imports --no-logo
+	$(PYTEST) $(UNIT)
+
+test: check ## everything: check, then conformance, integration, simulation and system tests
+	$(if $(WHOLE),$(PYTEST) $(WHOLE))
+
+bench: setup ## measure, as ratios in one run
+	$(RUN) -m infra.bench
+
+nightly: setup ## the long version: many more hypothesis examples, then bench
+	HYPOTHESIS_PROFILE=nightly $(PYTEST) tests
+	$(RUN) -m infra.bench
+
+lock: ## write requirements/*.txt anew from pyproject.toml: [UPGRADE=1]
+	@python=$$(bin/find-python) && $$python -m venv .venv-lock
+	@.venv-lock/bin/python -m pip install -qq --disable-pip-version-check 'uv>=0.13,<0.14'
+	bin/lock .venv-lock/bin/uv $(if $(UPGRADE),--upgrade)
+	@rm -rf .venv-lock
+
+clean: ## remove what the other targets made
+	rm -rf .venv .venv-lock .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
