@@ -1,0 +1,410 @@
+"""Every Firestore document: its type, its path and its one writer.
+
+A person reads them in the console, so names are whole words, quantities are exact decimals as text
+with a number beside them for the eye (the codec adds it), and times are timestamps.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Final, Literal
+
+from schemas.messages import Scalar, Target
+from schemas.values import BarSpec, Contract, OrderType, TradingState
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`config/common`, overlaid by `config/{mode}`: what people may set. Read anew for each run.
+
+    Every bound has a safe default; fractions are of 1, money is in the base currency.
+    `external_policy` by symbol: `ignore` trades a contract although EXTERNAL opposes the books
+    [B5].
+    """
+
+    exposure_overall: Decimal = Decimal("0.9")
+    exposure_gross_max: Decimal = Decimal(1)
+    fresh_minutes: int = 60
+    answer_seconds: int = 60
+    coalesce_seconds: int = 2
+    snapshot_age_seconds_max: int = 120
+    quote_age_seconds_max: int = 3600
+    rebalance_band: Decimal = Decimal("0.01")
+    order_notional_min: Decimal = Decimal(100)
+    order_notional_max: Decimal = Decimal(1_000_000)
+    order_quantity_max: Decimal = Decimal(10_000)
+    position_notional_max: Decimal = Decimal(2_000_000)
+    margin_cushion_fraction: Decimal = Decimal("0.1")
+    delayed_data_allowed: bool = False
+    short_allowed: bool = True
+    adaptive_priority: Literal["Urgent", "Normal", "Patient"] = "Normal"
+    external_policy: Mapping[str, Literal["refuse", "ignore"]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyDocument:
+    """`strategies/{id}`: whether a strategy takes part, with how much, and what it reads.
+
+    `weight` is its share of the deployed capital; absent it is a configuration error, never 0.
+    """
+
+    enabled: bool = False
+    weight: Decimal | None = None
+    priority: int = 0
+    universe: tuple[Contract, ...] = ()
+    bars: BarSpec | None = None
+    parameters: Mapping[str, Scalar] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ControlDocument:
+    """`control/{mode}`: the trading state that people set, by whom, why, since when."""
+
+    state: TradingState = TradingState.HALTED
+    by: str = ""
+    reason: str = ""
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """Why nothing is ordered in a contract, until executions or a person settle it."""
+
+    symbol: str
+    kind: Literal["unexplained", "unknown_order", "overfill"]
+    reason: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LatchesDocument:
+    """`latches/{mode}`: what the gateway locked. The stricter of control and latches holds."""
+
+    locks: Mapping[str, Lock] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseDocument:
+    """`leases/{mode}`: which gateway may act [R3], in real time. `epoch` only grows."""
+
+    owner: str
+    epoch: int
+    renewed_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotDocument:
+    """`positions/{mode}`: the account as last read, and what the ledgers do not explain [B3]."""
+
+    as_of: datetime
+    account: str
+    base_currency: str
+    net_liquidation: Decimal
+    cash: Mapping[str, Decimal]
+    initial_margin: Decimal | None
+    maintenance_margin: Decimal | None
+    unexplained: Mapping[str, Decimal]
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerPosition:
+    """What the broker says is held of one contract."""
+
+    contract: Contract
+    quantity: Decimal
+    average_cost: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerPositionsDocument:
+    """`positions/{mode}/holdings/all_positions`: the broker's own list."""
+
+    as_of: datetime
+    positions: Mapping[str, BrokerPosition]
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """One thing that moved a ledger: an order's fills, a cross, an adoption, a foreign execution.
+
+    `cost` is quantity x price x multiplier, signed, in the contract's currency.
+    """
+
+    source: str
+    at: datetime
+    quantity: Decimal
+    cost: Decimal
+    commission: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerPosition:
+    """A ledger's holding of one contract [B1]: the opening, what moved it since, and the sum."""
+
+    contract: Contract
+    quantity: Decimal
+    cost: Decimal
+    realized: Decimal
+    commission: Decimal
+    opening_quantity: Decimal = Decimal(0)
+    opening_cost: Decimal = Decimal(0)
+    opening_realized: Decimal = Decimal(0)
+    opening_commission: Decimal = Decimal(0)
+    entries: tuple[LedgerEntry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerDocument:
+    """`positions/{mode}/holdings/{strategy or EXTERNAL}`: one ledger, by conId."""
+
+    positions: Mapping[str, LedgerPosition]
+
+
+@dataclass(frozen=True, slots=True)
+class TargetsDocument:
+    """`positions/{mode}/targets/{strategy}`: last good targets, and the last status and reason.
+
+    Times and message belong to the last good targets, `last_*` to whatever was said last.
+    `last_digest` tells a repetition from another content with the same `as_of` [T2].
+    """
+
+    strategy: str
+    targets: tuple[Target, ...] = ()
+    as_of: datetime | None = None
+    valid_until: datetime | None = None
+    message_id: str = ""
+    run_id: str = ""
+    last_status: Literal["targets", "hold", "error"] = "targets"
+    last_reason: str = ""
+    last_as_of: datetime | None = None
+    last_message_id: str = ""
+    last_run_id: str = ""
+    last_digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A strategy's part of an order, a cross or an execution, signed."""
+
+    strategy: str
+    quantity: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionDocument:
+    """`executions/{exec_id}`: one fill as IB reported it, with commission and shares [A1, A2].
+
+    `order_ref` is empty for a foreign execution, whose whole share is EXTERNAL's [B2].
+    """
+
+    exec_id: str
+    order_ref: str
+    contract: Contract
+    quantity: Decimal
+    price: Decimal
+    at: datetime
+    account: str
+    perm_id: int
+    order_id: int
+    client_id: int
+    exchange: str = ""
+    commission: Decimal | None = None
+    commission_currency: str = ""
+    shares: tuple[Share, ...] = ()
+
+
+type OrderStateName = Literal["PENDING", "WORKING", "CANCELLING", "UNKNOWN", "DONE"]
+type OutcomeName = Literal["", "filled", "cancelled", "rejected", "not_sent"]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderDocument:
+    """`positions/{mode}/openOrders/{order_ref}`: an order's whole life, and why it exists [W1].
+
+    `filled` sums the executions we have; `broker_filled` is the broker's own count, which may run
+    ahead of them. An order is DONE only when both agree, so that no share is ever in neither.
+    `decision_price` is the reference price when the order was decided; `why` says in sentences
+    which targets, of which messages, wanted it; `limits` which limits looked at it.
+    """
+
+    order_ref: str
+    contract: Contract
+    quantity: Decimal
+    allocations: tuple[Share, ...]
+    order_type: OrderType
+    tif: str
+    limit_price: Decimal | None
+    adaptive_priority: str
+    outside_rth: bool
+    decision_price: Decimal | None
+    created_at: datetime
+    valid_until: datetime
+    epoch: int
+    generation: int
+    run_id: str
+    state: OrderStateName
+    outcome: OutcomeName = ""
+    reason: str = ""
+    why: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
+    margin: Mapping[str, str] = field(default_factory=dict)
+    order_id: int = 0
+    perm_id: int = 0
+    client_id: int = 0
+    filled: Decimal = Decimal(0)
+    broker_filled: Decimal = Decimal(0)
+    average_price: Decimal | None = None
+    commission: Decimal = Decimal(0)
+    executions: Mapping[str, ExecutionDocument] = field(default_factory=dict)
+    updated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CrossDocument:
+    """`crosses/{id}`: wishes of opposite sign settled between books, without the market [N4].
+
+    The shares' quantities sum to 0.
+    """
+
+    cross_id: str
+    contract: Contract
+    shares: tuple[Share, ...]
+    price: Decimal
+    price_source: str
+    price_at: datetime
+    at: datetime
+    run_id: str
+    epoch: int
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationDocument:
+    """`positions/{mode}/generations/{con_id}`: the last order number used in a contract [W1]."""
+
+    generation: int
+    order_ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalEntry:
+    """Something wanted that was not done: which rule, which value against which bound."""
+
+    rule: str
+    sentence: str
+    symbol: str = ""
+    con_id: int = 0
+    strategies: tuple[str, ...] = ()
+    value: str = ""
+    bound: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WantedChange:
+    """What one strategy wanted to change in one contract, and the numbers it came from [N3]."""
+
+    strategy: str
+    symbol: str
+    con_id: int
+    effective_target: Decimal
+    book: Decimal
+    in_flight: Decimal
+    change: Decimal
+    message_id: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunDocument:
+    """`runs/{run_id}`: what was decided and why. Outcome is empty while the run is open."""
+
+    run_id: str
+    command: str
+    trigger: str
+    started_at: datetime
+    state: Literal["STARTED", "ASKED", "DONE"]
+    outcome: Literal["", "done", "refused", "failed", "interrupted"] = ""
+    reason: str = ""
+    dry_run: bool = False
+    by: str = ""
+    asked: tuple[str, ...] = ()
+    answered: Mapping[str, str] = field(default_factory=dict)
+    deadline: datetime | None = None
+    finished_at: datetime | None = None
+    prices: Mapping[str, str] = field(default_factory=dict)
+    wanted: tuple[WantedChange, ...] = ()
+    crosses: tuple[str, ...] = ()
+    orders: tuple[str, ...] = ()
+    cancels: tuple[str, ...] = ()
+    planned: tuple[str, ...] = ()
+    refusals: tuple[RefusalEntry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityDocument:
+    """`activity/{id}`: the event log; ids sort by time."""
+
+    at: datetime
+    kind: str
+    sentence: str
+    run_id: str = ""
+    order_ref: str = ""
+    symbol: str = ""
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BarsDocument:
+    """`market_data/{mode}/bars/{symbol}-{con_id}-{size}`: finished bars in columns."""
+
+    contract: Contract
+    size: str
+    as_of: datetime
+    time: tuple[datetime, ...]
+    open: tuple[float, ...]
+    high: tuple[float, ...]
+    low: tuple[float, ...]
+    close: tuple[float, ...]
+    volume: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a document lives and who writes it. `path` has fields in braces."""
+
+    path: str
+    writer: Literal["people", "gateway"]
+
+    def at(self, **fields: object) -> str:
+        """The path with its fields filled in; no field may be empty or hold a slash."""
+        for name, value in fields.items():
+            if not str(value) or "/" in str(value):
+                raise ValueError(f"{name}={value!r} cannot be part of a document path")
+        return self.path.format(**fields)
+
+
+DOCUMENTS: Final[Mapping[type, Place]] = {
+    Settings: Place("config/{name}", "people"),
+    StrategyDocument: Place("strategies/{strategy}", "people"),
+    ControlDocument: Place("control/{mode}", "people"),
+    LatchesDocument: Place("latches/{mode}", "gateway"),
+    LeaseDocument: Place("leases/{mode}", "gateway"),
+    SnapshotDocument: Place("positions/{mode}", "gateway"),
+    BrokerPositionsDocument: Place("positions/{mode}/holdings/all_positions", "gateway"),
+    LedgerDocument: Place("positions/{mode}/holdings/{ledger}", "gateway"),
+    TargetsDocument: Place("positions/{mode}/targets/{strategy}", "gateway"),
+    OrderDocument: Place("positions/{mode}/openOrders/{order_ref}", "gateway"),
+    GenerationDocument: Place("positions/{mode}/generations/{con_id}", "gateway"),
+    CrossDocument: Place("crosses/{cross_id}", "gateway"),
+    ExecutionDocument: Place("executions/{exec_id}", "gateway"),
+    RunDocument: Place("runs/{run_id}", "gateway"),
+    ActivityDocument: Place("activity/{activity_id}", "gateway"),
+    BarsDocument: Place("market_data/{mode}/bars/{bars}", "gateway"),
+}
+
+
+def path_of(kind: type, **fields: object) -> str:
+    """The path of a document, such as `path_of(RunDocument, run_id="r1")` -> `runs/r1`."""
+    return DOCUMENTS[kind].at(**fields)

@@ -1,0 +1,297 @@
+"""Every Pub/Sub message, and the topic that carries it.
+
+Every message is a *level*, not an edge: it replaces what its sender said before, so that one that
+comes twice, late or out of order changes nothing (behaviour.md, section 1). Fields with defaults
+may be left out by a person who publishes by hand; unknown fields are refused, because a misspelt
+`dry_run` must not trade.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Final, Literal
+
+from schemas.values import EXTERNAL, Contract, Mode, check_strategy_id
+
+type Scalar = str | float | int | bool | None
+
+TARGETS_MAX: Final = 500
+"""Contracts in one message; more is a mistake, and would not fit a document for the eye."""
+
+DEAD_LETTERS: Final = "dead-letters"
+"""Topic of what could not be used. The data are the original bytes; `reason` is an attribute."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """How much of one contract a strategy wants to hold, signed; 0 is said, never implied [T1].
+
+    The contract's fields stand beside the quantity, so that a person can write
+    `{"symbol": "SPY", "quantity": 10}`.
+    """
+
+    symbol: str
+    quantity: Decimal
+    sec_type: str = "STK"
+    exchange: str = "SMART"
+    currency: str = "USD"
+    con_id: int = 0
+    primary_exchange: str = ""
+    local_symbol: str = ""
+    last_trade_date: str = ""
+
+    def __post_init__(self) -> None:
+        _check_finite("quantity", self.quantity)
+        _check_symbol(self.symbol)
+
+    @property
+    def contract(self) -> Contract:
+        """The contract as described, not yet resolved when `con_id` is 0."""
+        return Contract(
+            symbol=self.symbol,
+            sec_type=self.sec_type,
+            exchange=self.exchange,
+            currency=self.currency,
+            con_id=self.con_id,
+            primary_exchange=self.primary_exchange,
+            local_symbol=self.local_symbol,
+            last_trade_date=self.last_trade_date,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What a strategy wants to hold. Replaces the whole set of that strategy [T1].
+
+    `as_of` decides which message is newer [T2]; absent, the time of publishing stands in. After
+    `valid_until` the targets are held, not traded toward [N2]. Status `hold` and `error` mean:
+    hold everything, and carry no targets.
+    """
+
+    strategy: str
+    targets: tuple[Target, ...] = ()
+    status: Literal["targets", "hold", "error"] = "targets"
+    reason: str = ""
+    as_of: datetime | None = None
+    valid_until: datetime | None = None
+    run_id: str = ""
+    dry_run: bool = False
+    diagnostics: Mapping[str, Scalar] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_strategy_id(self.strategy)
+        _check_aware("as_of", self.as_of)
+        _check_aware("valid_until", self.valid_until)
+        if self.status != "targets" and self.targets:
+            raise ValueError(f"targets must be empty when status is {self.status}")
+        if len(self.targets) > TARGETS_MAX:
+            raise ValueError(f"targets has {len(self.targets)} entries, at most {TARGETS_MAX}")
+        named = [target.contract for target in self.targets]
+        if len(set(named)) < len(named):
+            raise ValueError("targets names the same contract twice")
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """Finished bars of one contract in columns, oldest first; `time` is the start of each bar.
+
+    Prices are floats: they feed indicators, never a ledger.
+    """
+
+    contract: Contract
+    size: str
+    time: tuple[datetime, ...] = ()
+    open: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
+    low: tuple[float, ...] = ()
+    close: tuple[float, ...] = ()
+    volume: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        columns = (self.open, self.high, self.low, self.close, self.volume)
+        if any(len(column) != len(self.time) for column in columns):
+            raise ValueError(f"bars of {self.contract.symbol} have columns of unequal length")
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What one strategy's book holds of a contract, and what may still come (`working`), signed."""
+
+    contract: Contract
+    quantity: Decimal
+    working: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """All that one strategy needs to decide, so that its function reads nothing else.
+
+    `capital` is net liquidation x exposure x the strategy's weight, in `base_currency`.
+    """
+
+    run_id: str
+    strategy: str
+    as_of: datetime
+    valid_until: datetime
+    capital: Decimal
+    base_currency: str
+    bars: tuple[Bars, ...] = ()
+    book: tuple[Holding, ...] = ()
+    parameters: Mapping[str, Scalar] = field(default_factory=dict)
+    dry_run: bool = False
+
+    def __post_init__(self) -> None:
+        check_strategy_id(self.strategy)
+        _check_aware("as_of", self.as_of)
+        _check_aware("valid_until", self.valid_until)
+        _check_finite("capital", self.capital)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Reconcile, ask the strategies named (default: all enabled), net, order."""
+
+    command: Literal["run"] = "run"
+    strategies: tuple[str, ...] | None = None
+    dry_run: bool = False
+    run_id: str = ""
+
+    def __post_init__(self) -> None:
+        for strategy in self.strategies or ():
+            check_strategy_id(strategy)
+
+
+@dataclass(frozen=True, slots=True)
+class Reconcile:
+    """Read the broker into Firestore and compare it with the ledgers."""
+
+    command: Literal["reconcile"] = "reconcile"
+    run_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Allocate:
+    """Net now, from the last targets."""
+
+    command: Literal["allocate"] = "allocate"
+    dry_run: bool = False
+    run_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Send nothing more and cancel our working orders."""
+
+    command: Literal["halt"] = "halt"
+    by: str = ""
+    reason: str = ""
+    run_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReduceOnly:
+    """Allow only orders that bring a position nearer to 0."""
+
+    command: Literal["reduce_only"] = "reduce_only"
+    by: str = ""
+    reason: str = ""
+    run_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Trade. Only a person says so."""
+
+    command: Literal["resume"] = "resume"
+    by: str = ""
+    reason: str = ""
+    run_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """Book what is UNEXPLAINED in one contract to a ledger, at a price, and unlock it [B3, B4].
+
+    `quantity` may be given to be sure: it must then equal the UNEXPLAINED quantity.
+    """
+
+    symbol: str
+    price: Decimal
+    command: Literal["adopt"] = "adopt"
+    to: str = EXTERNAL
+    quantity: Decimal | None = None
+    con_id: int = 0
+    by: str = ""
+    reason: str = ""
+    run_id: str = ""
+
+    def __post_init__(self) -> None:
+        _check_symbol(self.symbol)
+        _check_finite("price", self.price)
+        if self.price <= 0:
+            raise ValueError("price must be above 0")
+        if self.quantity is not None:
+            _check_finite("quantity", self.quantity)
+        if self.to != EXTERNAL:
+            check_strategy_id(self.to)
+
+
+type Command = Run | Reconcile | Allocate | Halt | ReduceOnly | Resume | Adopt
+
+COMMANDS: Final[Mapping[str, type[Command]]] = {
+    "run": Run,
+    "reconcile": Reconcile,
+    "allocate": Allocate,
+    "halt": Halt,
+    "reduce_only": ReduceOnly,
+    "resume": Resume,
+    "adopt": Adopt,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Something that happened, in one sentence for a person and in fields for a program."""
+
+    kind: Literal["run", "order", "execution", "cross", "refusal", "alert", "state"]
+    at: datetime
+    mode: Mode
+    sentence: str
+    run_id: str = ""
+    strategy: str = ""
+    symbol: str = ""
+    con_id: int = 0
+    order_ref: str = ""
+    details: Mapping[str, str] = field(default_factory=dict)
+
+
+type Message = Command | Market | Targets | Report
+
+TOPICS: Final[Mapping[type[Message], str]] = {
+    **dict.fromkeys(COMMANDS.values(), "commands"),
+    Market: "market",
+    Targets: "targets",
+    Report: "reports",
+}
+"""Message type -> topic, without the mode."""
+
+
+def topic_name(topic: str, mode: Mode) -> str:
+    """The topic's name on the bus; the modes share none."""
+    return f"{topic}-{mode}"
+
+
+def _check_finite(name: str, number: Decimal) -> None:
+    if not number.is_finite():
+        raise ValueError(f"{name} must be a finite number, not {number}")
+
+
+def _check_aware(name: str, at: datetime | None) -> None:
+    if at is not None and at.tzinfo is None:
+        raise ValueError(f"{name} must have a time zone")
+
+
+def _check_symbol(symbol: str) -> None:
+    if not symbol or len(symbol) > 32:
+        raise ValueError("symbol must have 1 to 32 characters")

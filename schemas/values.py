@@ -1,0 +1,81 @@
+"""Words that both sides share: contracts, trading modes, trading states."""
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final
+
+STRATEGY_PATTERN: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
+"""Strategy ids name documents, subscriptions and functions, so they must suit all three."""
+
+EXTERNAL: Final = "EXTERNAL"
+"""The ledger of what is held at the broker and belongs to no strategy [B2]."""
+
+CASH_BOOK: Final = "CASH"
+"""The ledger of currency balances, outside the law [B1]."""
+
+
+class Mode(StrEnum):
+    """Paper and live share nothing: own topics, documents, secrets, port and cloud project."""
+
+    PAPER = "paper"
+    LIVE = "live"
+
+
+class TradingState(StrEnum):
+    """What the commander may do now. Only a person makes it `ACTIVE`; the default is `HALTED`."""
+
+    ACTIVE = "active"
+    REDUCE_ONLY = "reduce_only"
+    HALTED = "halted"
+
+
+class OrderType(StrEnum):
+    """How an order is to be executed; `MKT` is sent with IB's Adaptive algorithm by default."""
+
+    MKT = "MKT"
+    LMT = "LMT"
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """What is traded, in IB's terms. Two contracts are the same if and only if `con_id` is.
+
+    `con_id` is 0 until the gateway has resolved the description at the broker. `multiplier` is
+    the money value of one point of price for quantity 1.
+    """
+
+    symbol: str
+    sec_type: str = "STK"
+    exchange: str = "SMART"
+    currency: str = "USD"
+    con_id: int = 0
+    primary_exchange: str = ""
+    local_symbol: str = ""
+    last_trade_date: str = ""
+    multiplier: Decimal = Decimal(1)
+
+    def __post_init__(self) -> None:
+        if not self.symbol and not self.local_symbol and not self.con_id:
+            raise ValueError("symbol must not be empty")
+
+
+@dataclass(frozen=True, slots=True)
+class BarSpec:
+    """Which bars a strategy reads: size in IB's words, and how far back (`5 D`, `200 D`).
+
+    `count_min` finished bars are needed before the strategy decides anything.
+    """
+
+    size: str
+    duration: str
+    count_min: int
+
+
+def check_strategy_id(strategy: str) -> None:
+    """Raise `ValueError` unless `strategy` can name a document, a subscription and a function."""
+    if not STRATEGY_PATTERN.fullmatch(strategy):
+        raise ValueError(
+            f"strategy {strategy!r} must be 1 to 63 of a-z, 0-9 and _, starting with a letter"
+        )
