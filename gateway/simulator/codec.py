@@ -1,0 +1,157 @@
+"""Bytes to frames of text fields and back: the framing of IB's protocol, and its value rules.
+
+A frame is a big-endian unsigned 32-bit length and that many bytes: text fields, each ended by a
+zero byte. Nothing here knows what a message means, so that a codec of another kind (IB speaks
+protobuf from server version 201) can stand beside it. Sans-IO: bytes come in by
+`FrameReader.receive_data`, bytes go out as return values.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+SERVER_VERSION_MIN = 157
+"""The oldest layout spoken: the official Python client of the package index ends there."""
+SERVER_VERSION_MAX = 178
+"""The newest layout spoken: the end of what the pure-text clients understand."""
+
+FRAME_BYTES_MAX = 64 * 1024
+"""Longest frame a client may send. The longest real request, an order, is below 2 KiB."""
+
+UNSET_DOUBLE = "1.7976931348623157E308"
+UNSET_INTEGER = "2147483647"
+UNSET_LONG = "9223372036854775807"
+_UNSET = frozenset({"", UNSET_DOUBLE, "1.7976931348623157e+308", UNSET_INTEGER, UNSET_LONG})
+
+_GREETING = b"API\0"
+_HELLO = re.compile(r"v(\d{1,6})(?:\.\.(\d{1,6}))?(?: (.*))?", re.DOTALL)
+_ESCAPED = re.compile(r"[^\x01-\x7f]")
+
+
+class ProtocolError(Exception):
+    """The client broke the protocol. Its text says how; the connection cannot go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """What a client says first: the range of server versions it understands, and options."""
+
+    version_min: int
+    version_max: int
+    options: str = ""
+
+    def negotiate(self) -> int | None:
+        """The version both sides speak, `min(client max, ours)`, or None when there is none."""
+        version = min(self.version_max, SERVER_VERSION_MAX)
+        return version if version >= max(self.version_min, SERVER_VERSION_MIN) else None
+
+
+class FrameReader:
+    """Cuts a stream of bytes into the hello and then frames, holding at most one partial frame."""
+
+    def __init__(self, frame_bytes_max: int = FRAME_BYTES_MAX) -> None:
+        self._buffer = bytearray()
+        self._frame_bytes_max = frame_bytes_max
+        self._greeted = False
+
+    def receive_data(self, data: bytes) -> None:
+        """Take bytes as they arrived. Call `next_hello` or `next_frame` until they return None."""
+        self._buffer += data
+
+    def next_hello(self) -> Hello | None:
+        """The client's hello, or None when more bytes are needed.
+
+        Raises:
+            ProtocolError: the bytes cannot become a hello.
+        """
+        if not self._greeted and not self._take_greeting():
+            return None
+        payload = self._next_payload()
+        return None if payload is None else parse_hello(payload)
+
+    def next_frame(self) -> tuple[str, ...] | None:
+        """The fields of the next whole frame, or None when more bytes are needed.
+
+        Raises:
+            ProtocolError: the frame is empty, too long, or not ended by a zero byte.
+        """
+        payload = self._next_payload()
+        return None if payload is None else decode_fields(payload)
+
+    def _take_greeting(self) -> bool:
+        head = bytes(self._buffer[: len(_GREETING)])
+        if not _GREETING.startswith(head):
+            raise ProtocolError("the connection does not begin with API and a zero byte")
+        if len(head) < len(_GREETING):
+            return False
+        del self._buffer[: len(_GREETING)]
+        self._greeted = True
+        return True
+
+    def _next_payload(self) -> bytes | None:
+        if len(self._buffer) < 4:
+            return None
+        length = int.from_bytes(self._buffer[:4], "big")
+        if length == 0 or length > self._frame_bytes_max:
+            raise ProtocolError(f"frame of {length} bytes, allowed 1 to {self._frame_bytes_max}")
+        if len(self._buffer) < 4 + length:
+            return None
+        payload = bytes(self._buffer[4 : 4 + length])
+        del self._buffer[: 4 + length]
+        return payload
+
+
+def parse_hello(payload: bytes) -> Hello:
+    """Read `v157..178`, `v178` or either with options behind a space."""
+    match = _HELLO.fullmatch(payload.decode("utf-8", "replace"))
+    if match is None:
+        raise ProtocolError("the hello is not of the form v157..178")
+    low = int(match[1])
+    return Hello(low, int(match[2] or low), match[3] or "")
+
+
+def decode_fields(payload: bytes) -> tuple[str, ...]:
+    """Split a frame's bytes into its fields."""
+    if not payload.endswith(b"\0"):
+        raise ProtocolError("a frame does not end with a zero byte")
+    return tuple(payload[:-1].decode("utf-8", "replace").split("\0"))
+
+
+def encode_frame(fields: Sequence[str]) -> bytes:
+    """A frame of these fields, ready for the socket."""
+    payload = b"".join(field.encode() + b"\0" for field in fields)
+    return len(payload).to_bytes(4, "big") + payload
+
+
+def encode_hello(hello: Hello) -> bytes:
+    """What a client sends first (used by tests and by other tools that play the client)."""
+    text = f"v{hello.version_min}..{hello.version_max}"
+    payload = (f"{text} {hello.options}" if hello.options else text).encode()
+    return _GREETING + len(payload).to_bytes(4, "big") + payload
+
+
+def is_unset(text: str) -> bool:
+    """Whether a field says "no value": empty, or one of IB's largest numbers."""
+    return text in _UNSET
+
+
+def bool_text(value: bool) -> str:
+    """Booleans are 0 and 1; any word makes a client drop the whole message."""
+    return "1" if value else "0"
+
+
+def decimal_text(value: Decimal) -> str:
+    """A number with a decimal point only: `100`, `590.01`, never `100.0` or `1E+2`."""
+    text = format(value, "f")
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text in {"-0", ""} else text
+
+
+def escaped(text: str) -> str:
+    r"""Names and error texts travel as ASCII, other characters as ``\uXXXX`` (from version 153)."""
+    return _ESCAPED.sub(_escape, text)
+
+
+def _escape(match: re.Match[str]) -> str:
+    return match[0].encode("unicode-escape").decode("ascii")

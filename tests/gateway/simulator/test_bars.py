@@ -1,0 +1,160 @@
+"""Bar files: read, merged, refused with file, line and reason; and the calendar in them."""
+
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from gateway.simulator.bars import BarBook, BarsError, read_folder
+
+HEADER = "time,open,high,low,close,volume\n"
+FIRST = "2025-12-12T09:30:00-05:00,10,12,9,11,100\n"
+SECOND = "2025-12-12T10:00:00-05:00,11,13,10,12,100\n"
+DAILY = "2025-12-12,10,12,9,11,100\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Callable[..., Path]:
+    """Write files into a folder: `folder(SPY_30min=text)`."""
+
+    def write(**files: str) -> Path:
+        for name, text in files.items():
+            (tmp_path / f"{name}.csv").write_text(text)
+        return tmp_path
+
+    return write
+
+
+def test_a_folder_becomes_bars_by_symbol_and_size(folder: Callable[..., Path]) -> None:
+    book = read_folder(folder(SPY_30min_x=HEADER + FIRST + SECOND, QQQ_1day=HEADER + DAILY))
+    assert book.symbols == ("QQQ", "SPY")
+    bar = book.series("SPY", "30 mins").bars[1]
+    assert (bar.open, bar.high, bar.low, bar.close) == tuple(map(Decimal, (11, 13, 10, 12)))
+    assert bar.start.isoformat() == "2025-12-12T15:00:00+00:00"
+    assert bar.end - bar.start == timedelta(minutes=30)
+
+
+def test_a_daily_bar_is_a_new_york_session(folder: Callable[..., Path]) -> None:
+    bar = read_folder(folder(QQQ_1day=HEADER + DAILY)).series("QQQ", "1 day").bars[0]
+    assert bar.start.isoformat() == "2025-12-12T14:30:00+00:00"
+    assert bar.end.isoformat() == "2025-12-12T21:00:00+00:00"
+
+
+def test_only_finished_bars_are_bars(
+    folder: Callable[..., Path], at: Callable[..., datetime]
+) -> None:
+    book = read_folder(folder(SPY_30min=HEADER + FIRST + SECOND))
+    assert len(book.bars("SPY", "30 mins", at("10:29"))) == 1
+    assert len(book.bars("SPY", "30 mins", at("10:30"))) == 2
+    assert book.bars("VIXY", "30 mins", at("10:30")) == ()
+
+
+def test_files_of_one_symbol_are_merged_where_they_agree(folder: Callable[..., Path]) -> None:
+    book = read_folder(folder(SPY_30min_b=HEADER + FIRST, SPY_30min_a=HEADER + FIRST + SECOND))
+    assert len(book.series("SPY", "30 mins").bars) == 2
+
+
+def test_files_that_contradict_each_other_are_refused(folder: Callable[..., Path]) -> None:
+    path = folder(SPY_30min_a=HEADER + FIRST, SPY_30min_b=HEADER + FIRST.replace("100", "101"))
+    with pytest.raises(BarsError, match=r"SPY_30min_b\.csv:2: differs .* SPY_30min_a\.csv:2"):
+        read_folder(path)
+
+
+BAD_FILES = [
+    ("time,open,high,low,close\n", "1: missing column volume"),
+    ("time,x", "1: missing column open, high, low, close, volume"),
+    (HEADER, "1: no bars"),
+    (HEADER + SECOND + FIRST, "3: time goes backwards"),
+    (HEADER + FIRST + FIRST, "3: duplicate time"),
+    (HEADER + FIRST.replace("11", "x"), "2: close 'x' is not a number"),
+    (HEADER + FIRST.replace("11", "NaN"), "2: close 'NaN' is not finite"),
+    (HEADER + FIRST.replace("11", "Infinity"), "2: close 'Infinity' is not finite"),
+    (HEADER + FIRST.replace(",9,", ",0,"), "2: a price is not positive"),
+    (HEADER + FIRST.replace(",9,", ",12.5,"), "2: high 12 is below low 12.5"),
+    (HEADER + FIRST.replace(",11,", ",13,"), "2: open or close is outside low to high"),
+    (HEADER + FIRST.replace(",100", ",-1"), "2: volume is negative"),
+    (HEADER + FIRST.replace("-05:00", ""), "2: time '2025-12-12T09:30:00' has no zone"),
+    (HEADER + DAILY.replace("2025-12-12", "noon"), "2: time 'noon' is not an ISO time"),
+    (HEADER + FIRST + "1,2\n", "3: 2 cells under 6 columns"),
+    (HEADER + '"', "2: unexpected end of data"),
+]
+
+
+@pytest.mark.parametrize(("text", "reason"), BAD_FILES, ids=[reason for _, reason in BAD_FILES])
+def test_a_bad_file_is_refused_with_file_line_and_reason(
+    folder: Callable[..., Path], text: str, reason: str
+) -> None:
+    with pytest.raises(BarsError) as refused:
+        read_folder(folder(SPY_30min=text))
+    assert str(refused.value) == f"SPY_30min.csv:{reason}"
+
+
+def test_an_intraday_time_in_a_daily_file_is_refused(folder: Callable[..., Path]) -> None:
+    with pytest.raises(BarsError, match=r"SPY_1day\.csv:2: .* not a plain date"):
+        read_folder(folder(SPY_1day=HEADER + FIRST))
+
+
+@pytest.mark.parametrize("name", ["spy_30min", "SPY", "SPY_5min", "SPY_30minutes"])
+def test_a_file_of_an_unknown_name_is_refused(folder: Callable[..., Path], name: str) -> None:
+    with pytest.raises(BarsError, match=f"{name}.csv:0: the name"):
+        read_folder(folder(**{name: HEADER + FIRST}))
+
+
+def test_a_folder_without_bars_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BarsError, match="no file named like"):
+        read_folder(tmp_path)
+    with pytest.raises(BarsError, match="not a folder"):
+        read_folder(tmp_path / "absent")
+
+
+def test_days_without_daily_bars_get_them_from_whole_intraday_ones(book: BarBook) -> None:
+    bar = book.series("SPY", "1 day").bars[0]
+    assert (bar.open, bar.high, bar.low, bar.close) == tuple(map(Decimal, (500, 514, 498, 513)))
+    assert bar.volume == 13_000
+
+
+def test_a_whole_day_has_all_its_bars(folder: Callable[..., Path], book: BarBook) -> None:
+    assert book.whole_days() == (date(2025, 12, 11), date(2025, 12, 12))
+    partial = read_folder(folder(SPY_30min=HEADER + FIRST + SECOND))
+    assert partial.whole_days() == ()
+    assert partial.trading_days == (date(2025, 12, 12),)
+
+
+@pytest.mark.parametrize(
+    ("day", "open_"), [("2025-12-12", True), ("2025-12-13", False), ("2025-12-15", True)]
+)
+def test_weekends_have_no_session(book: BarBook, day: str, open_: bool) -> None:
+    assert (book.session(date.fromisoformat(day)) is not None) is open_
+
+
+@pytest.fixture(scope="module")
+def recorded(shared_data: Path) -> BarBook:
+    """The files beside the repository: early closes, a holiday, days with gaps."""
+    return read_folder(shared_data)
+
+
+def test_the_last_whole_day_is_the_last_day(recorded: BarBook) -> None:
+    assert recorded.symbols == ("SPY", "SQQQ", "VIXY")
+    assert recorded.whole_days()[-1] == date(2025, 12, 12)
+
+
+def test_days_with_gaps_are_not_whole(recorded: BarBook) -> None:
+    missing = set(recorded.trading_days) - set(recorded.whole_days())
+    assert {day.isoformat() for day in missing} == {"2019-12-13", "2019-12-17", "2019-12-24"}
+
+
+def test_early_closes_are_recognised(recorded: BarBook) -> None:
+    early = [day for day in recorded.trading_days if (s := recorded.session(day)) and s.early]
+    assert [day.isoformat() for day in early] == ["2019-12-24", "2025-07-03", "2025-11-28"]
+
+
+@pytest.mark.parametrize("day", ["2019-12-25", "2020-01-01", "2025-07-04", "2025-11-27"])
+def test_holidays_have_no_session(recorded: BarBook, day: str) -> None:
+    assert recorded.session(date.fromisoformat(day)) is None
+
+
+def test_daily_bars_come_from_the_file_where_there_is_one(recorded: BarBook) -> None:
+    days = [bar.start.year for bar in recorded.series("SPY", "1 day").bars]
+    assert (days.count(2022) + days.count(2023), days.count(2025)) == (371, 150)
