@@ -1,0 +1,116 @@
+"""Decision -> target positions: by capital, last close, multiplier and currency.
+
+Everything is exact `Decimal`; a close becomes the decimal that a person reads (`Decimal(str())`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import ROUND_DOWN, Decimal, localcontext
+
+from functions.decision import Hold, Quantities, Weights
+from functions.history import bars_of
+from schemas.messages import Market, Scalar, Target
+from schemas.values import Contract
+
+
+@dataclass(frozen=True, slots=True)
+class Sized:
+    """Target positions, and a note for every weight that came to 0 [N9]."""
+
+    targets: tuple[Target, ...]
+    notes: Mapping[str, Scalar]
+
+
+@dataclass(frozen=True, slots=True)
+class _Leg:
+    """One contract at its last close; `unit` is the money in quantity 1."""
+
+    contract: Contract
+    unit: Decimal
+
+
+def normalized(weights: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    """Weights divided by the sum of their magnitudes, which then sum to 1 at most; 0s stay 0."""
+    total = sum(map(abs, weights.values()), Decimal(0))
+    with localcontext(rounding=ROUND_DOWN):
+        return {symbol: w / total if total else Decimal(0) for symbol, w in weights.items()}
+
+
+def quantity(weight: Decimal, capital: Decimal, unit: Decimal) -> Decimal:
+    """Toward zero(capital x weight / money per unit), in whole units."""
+    with localcontext(rounding=ROUND_DOWN):
+        whole = (capital * weight / unit).to_integral_value(ROUND_DOWN)
+    return whole if whole else Decimal(0)
+
+
+def sized(market: Market, decision: Weights | Quantities) -> Sized | Hold:
+    """The decision in signed quantities, or a hold that says which price, rate or capital lacks.
+
+    Raises `ValueError` for a decision that names what the message does not hold in its universe's
+    size: quantities worth more than the capital.
+    """
+    if market.capital <= 0:
+        return Hold(f"the capital is {market.capital} {market.base_currency}, nothing to size with")
+    wanted = decision.weights if isinstance(decision, Weights) else decision.quantities
+    legs = _legs(market, wanted)
+    if isinstance(legs, Hold):
+        return legs
+    if isinstance(decision, Weights):
+        return _by_weight(market, decision, legs)
+    return _as_said(market, decision, legs)
+
+
+def _legs(market: Market, wanted: Mapping[str, Decimal]) -> dict[str, _Leg] | Hold:
+    legs = {}
+    for symbol in wanted:
+        bars = bars_of(market, symbol)
+        if bars is None or not bars.close or not bars.close[-1] > 0:
+            return Hold(f"{symbol} has no price")
+        # The message carries no exchange rates: 1 is right for the base currency only.
+        if bars.contract.currency != market.base_currency:
+            return Hold(
+                f"{symbol} trades in {bars.contract.currency}, the capital is in "
+                f"{market.base_currency}, and the message carries no exchange rate"
+            )
+        unit = Decimal(str(bars.close[-1])) * bars.contract.multiplier
+        legs[symbol] = _Leg(bars.contract, unit)
+    return legs
+
+
+def _by_weight(market: Market, decision: Weights, legs: Mapping[str, _Leg]) -> Sized:
+    targets, notes = [], {}
+    for symbol, weight in decision.weights.items():
+        leg = legs[symbol]
+        whole = quantity(weight, market.capital, leg.unit)
+        targets.append(_target(leg.contract, whole))
+        if weight and not whole:
+            notes[f"zero_{symbol}"] = (
+                f"{weight} of {market.capital} {market.base_currency} is less than one unit of "
+                f"{symbol} at {leg.unit}"
+            )
+    return Sized(tuple(targets), dict(notes))
+
+
+def _as_said(market: Market, decision: Quantities, legs: Mapping[str, _Leg]) -> Sized:
+    worth = sum((abs(q) * legs[s].unit for s, q in decision.quantities.items()), Decimal(0))
+    if worth > market.capital:
+        raise ValueError(
+            f"the quantities are worth {worth} {market.base_currency}, "
+            f"the capital is {market.capital}"
+        )
+    found = decision.quantities.items()
+    return Sized(tuple(_target(legs[symbol].contract, q) for symbol, q in found), {})
+
+
+def _target(contract: Contract, whole: Decimal) -> Target:
+    return Target(
+        symbol=contract.symbol,
+        quantity=whole,
+        sec_type=contract.sec_type,
+        exchange=contract.exchange,
+        currency=contract.currency,
+        con_id=contract.con_id,
+        primary_exchange=contract.primary_exchange,
+        local_symbol=contract.local_symbol,
+        last_trade_date=contract.last_trade_date,
+    )

@@ -1,0 +1,136 @@
+"""What has to exist on Pub/Sub, as data: topics and subscriptions of one mode, and the schedules.
+
+The only source for the embedded bus, the emulator bootstrap and (later) Terraform. It is generated
+from the message table in `schemas.messages` and from the strategies' own files.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from functions.registry import StrategySpec
+from schemas.codec import encode
+from schemas.messages import DEAD_LETTERS, TOPICS, Market, Report, Run, Targets, topic_name
+from schemas.values import Mode, check_strategy_id
+
+TIME_ZONE: Final = "America/New_York"
+"""Of every schedule: sessions are New York's, daylight saving included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """One subscription. `entry_point` names the function it is pushed to; None means pull.
+
+    `filter` holds attribute equalities that all must match. Attempts and delays are Pub/Sub's
+    dead-letter and retry policies; `dead_letter_topic` None means redelivery without end.
+    """
+
+    name: str
+    topic: str
+    filter: tuple[tuple[str, str], ...] = ()
+    entry_point: str | None = None
+    ack_deadline_seconds: int = 60
+    dead_letter_topic: str | None = None
+    delivery_attempts_max: int = 5
+    retry_delay_seconds_min: float = 1.0
+    retry_delay_seconds_max: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """One Cloud Scheduler job: a cron line and the message that it publishes."""
+
+    name: str
+    cron: str
+    time_zone: str
+    topic: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """All that one mode needs on the bus."""
+
+    mode: str
+    topics: tuple[str, ...]
+    subscriptions: tuple[Subscription, ...]
+    schedules: tuple[Schedule, ...]
+
+
+def topology(mode: Mode, strategies: Mapping[str, StrategySpec]) -> Topology:
+    """What one mode needs for these strategies (`functions.registry.specs()` gives ours).
+
+    Raises `ValueError` for a name that cannot name a subscription.
+    """
+    for strategy in strategies:
+        check_strategy_id(strategy)
+    topics = dict.fromkeys((*TOPICS.values(), DEAD_LETTERS))
+    return Topology(
+        mode=mode,
+        topics=tuple(topic_name(topic, mode) for topic in topics),
+        subscriptions=(
+            *_gateway(mode),
+            *(_market(strategy, mode) for strategy in sorted(strategies)),
+            *_readers(mode),
+        ),
+        schedules=tuple(_schedules(mode, strategies)),
+    )
+
+
+def market_subscription(strategy: str, mode: Mode) -> str:
+    """The name of the subscription that feeds one strategy's function."""
+    return f"market-{strategy}-{mode}"
+
+
+def _gateway(mode: Mode) -> Iterator[Subscription]:
+    """What the commander pulls."""
+    for topic in (TOPICS[Run], TOPICS[Targets]):
+        yield Subscription(
+            name=f"gateway-{topic}-{mode}",
+            topic=topic_name(topic, mode),
+            dead_letter_topic=topic_name(DEAD_LETTERS, mode),
+        )
+
+
+def _market(strategy: str, mode: Mode) -> Subscription:
+    """What is pushed to one strategy's function; the entry point's name is the strategy's."""
+    return Subscription(
+        name=market_subscription(strategy, mode),
+        topic=topic_name(TOPICS[Market], mode),
+        filter=(("strategy", strategy),),
+        entry_point=strategy,
+        dead_letter_topic=topic_name(DEAD_LETTERS, mode),
+    )
+
+
+def _readers(mode: Mode) -> Iterator[Subscription]:
+    """For people who look: reports, and what could not be used. Looking must not dead-letter.
+
+    A dead letter without a subscription would be lost at once.
+    """
+    for topic in (TOPICS[Report], DEAD_LETTERS):
+        yield Subscription(name=f"{topic}-reader-{mode}", topic=topic_name(topic, mode))
+
+
+def _schedules(mode: Mode, strategies: Mapping[str, StrategySpec]) -> Iterator[Schedule]:
+    """One `run` per cron line, for all the strategies that have it; none for an empty line."""
+    crons = sorted({spec.schedule for spec in strategies.values() if spec.schedule})
+    for cron in crons:
+        names = tuple(name for name in sorted(strategies) if strategies[name].schedule == cron)
+        yield Schedule(
+            name=f"run-{_slug(cron)}-{mode}",
+            cron=cron,
+            time_zone=TIME_ZONE,
+            topic=topic_name(TOPICS[Run], mode),
+            message=encode(Run(strategies=names)).decode(),
+        )
+
+
+def _slug(cron: str) -> str:
+    """A cron line as part of a job's name: `1,31 10-15 * * 1-5` -> `1_31__10-15__any__any__1-5`.
+
+    Named for the time, not for the strategies, so that adding one changes the job in place.
+    """
+    plain = cron.replace("*", "any").replace(",", "_").replace("/", "-per-")
+    return re.sub(r"\s+", "__", plain)
