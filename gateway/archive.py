@@ -1,0 +1,102 @@
+"""Firestore by the types of `schemas.documents`: what the commander reads and writes it through."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.core.records import Documents, Stored
+from gateway.ports import Create, Put, Reads, Store, Write
+from schemas import codec
+from schemas.documents import (
+    ControlDocument,
+    GenerationDocument,
+    LatchesDocument,
+    LedgerDocument,
+    OrderDocument,
+    RunDocument,
+    Settings,
+    StrategyDocument,
+    TargetsDocument,
+    path_of,
+)
+from schemas.values import EXTERNAL, Mode
+
+_NOT_LEDGERS = frozenset({"all_positions"})
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """One mode's documents, typed. Raises what the store raises, and `codec.Invalid`."""
+
+    store: Store
+    mode: Mode
+
+    async def read[T](self, kind: type[T], path: str) -> T | None:
+        """One document, or None."""
+        found = await self.store.get(path)
+        return None if found is None else codec.from_document(kind, found)
+
+    async def collection[T](self, kind: type[T], collection: str) -> dict[str, T]:
+        """The documents of a collection by their last path segment."""
+        found = await self.store.list(collection)
+        return {
+            path.rpartition("/")[2]: codec.from_document(kind, data) for path, data in found.items()
+        }
+
+    async def write(self, documents: Documents, created: Documents | None = None) -> None:
+        """Write all or nothing; what is `created` must not exist yet."""
+        await self.store.commit(writes(documents, created or {}))
+
+    async def settings(self) -> Settings:
+        """`config/common` overlaid by `config/{mode}`."""
+        common = await self.store.get(path_of(Settings, name="common")) or {}
+        own = await self.store.get(path_of(Settings, name=self.mode)) or {}
+        return codec.from_document(Settings, {**common, **own})
+
+    async def strategies(self) -> dict[str, StrategyDocument]:
+        """All of `strategies/`."""
+        return await self.collection(StrategyDocument, "strategies")
+
+    async def control(self) -> ControlDocument:
+        """`control/{mode}`; absent it is halted."""
+        path = path_of(ControlDocument, mode=self.mode)
+        return await self.read(ControlDocument, path) or ControlDocument()
+
+    async def stored(self) -> Stored:
+        """What the last gateway left."""
+        root = f"positions/{self.mode}"
+        holdings = await self.store.list(f"{root}/holdings")
+        ledgers = {path.rpartition("/")[2]: data for path, data in holdings.items()}
+        return Stored(
+            latches=await self.read(LatchesDocument, path_of(LatchesDocument, mode=self.mode))
+            or LatchesDocument(),
+            ledgers={
+                name: codec.from_document(LedgerDocument, data)
+                for name, data in ledgers.items()
+                if name == EXTERNAL or name not in _NOT_LEDGERS
+            },
+            targets=await self.collection(TargetsDocument, f"{root}/targets"),
+            orders=await self.collection(OrderDocument, f"{root}/openOrders"),
+            generations=await self.collection(GenerationDocument, f"{root}/generations"),
+        )
+
+    async def unfinished_runs(self) -> list[RunDocument]:
+        """Runs that a gateway left open when it ended."""
+        found: dict[str, Any] = {}
+        for state in ("STARTED", "ASKED"):
+            found.update(await self.store.find("runs", "state", state))
+        return [codec.from_document(RunDocument, data) for data in found.values()]
+
+    async def transact(
+        self, reads: Sequence[str], decide: Callable[[Reads], Sequence[Write]]
+    ) -> Reads:
+        """The store's own transaction."""
+        return await self.store.transact(reads, decide)
+
+
+def writes(documents: Mapping[str, Any], created: Mapping[str, Any]) -> list[Write]:
+    """Typed documents as the store's writes."""
+    return [
+        *(Create(path, codec.to_document(document)) for path, document in created.items()),
+        *(Put(path, codec.to_document(document)) for path, document in documents.items()),
+    ]

@@ -1,0 +1,258 @@
+"""Pub/Sub, through Google's client: the bus of production and of the emulators.
+
+Google's client runs threads of its own. Here they end: every callback hops to the event loop
+before it touches anything of ours. `PUBSUB_EMULATOR_HOST` is honoured when a bus is made.
+"""
+
+import asyncio
+import functools
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from google.api_core import exceptions
+from google.api_core.retry import Retry, if_exception_type
+from google.cloud.pubsub_v1 import PublisherClient, SubscriberClient
+from google.cloud.pubsub_v1.publisher.exceptions import (
+    FlowControlLimitError,
+    MessageTooLargeError,
+)
+from google.cloud.pubsub_v1.subscriber.scheduler import ThreadScheduler
+from google.cloud.pubsub_v1.types import (
+    BatchSettings,
+    FlowControl,
+    LimitExceededBehavior,
+    PublisherOptions,
+    PublishFlowControl,
+)
+
+from gateway.bus_rules import check_message
+from gateway.ports import Delivery, Unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class BusSettings:
+    """Deadlines and limits towards Pub/Sub."""
+
+    # A publish takes 3 to 20 ms; five seconds ride out a reconnect and still end before the 10 s
+    # in which a stopped container has to hand over.
+    publish_deadline_seconds: float = 5.0
+    # What was published must be out before the client may go; the same reasoning.
+    close_deadline_seconds: float = 5.0
+    # Publishes waiting inside the client while the service is away; more than this is an outage
+    # that callers must see, not memory to fill.
+    publishing_max: int = 1000
+    # Deliveries handed to us and not settled. One batch of the loop takes all that waits.
+    outstanding_max: int = 1000
+    # The client extends leases in steps of this length: what a killed process held comes again
+    # after one step. 10 is the least that Pub/Sub allows, and the client's own steps grow to 60.
+    lease_extension_seconds: int = 10
+    # A delivery that is neither acked nor nacked for so long belongs to a loop that hangs: no step
+    # of ours, what-if answers of IB included, may take a minute.
+    lease_seconds_max: float = 600.0
+
+
+_TRANSIENT = if_exception_type(
+    exceptions.Aborted,
+    exceptions.DeadlineExceeded,
+    exceptions.InternalServerError,
+    exceptions.ResourceExhausted,
+    exceptions.ServiceUnavailable,
+    exceptions.Unknown,
+)
+
+
+class GoogleBus:
+    """A `gateway.ports.Bus` over one Google Cloud project; make and use it on one event loop."""
+
+    def __init__(self, project: str, settings: BusSettings | None = None) -> None:
+        self._project = project
+        self._settings = settings or BusSettings()
+        self._publisher: Any = _publisher(self._settings)
+        self._subscriber: Any = SubscriberClient()
+        self._publishing: set[asyncio.Future[str]] = set()
+        self._subscriptions: list[GoogleSubscription] = []
+        self._closed = False
+
+    async def publish(self, topic: str, data: bytes, attributes: Mapping[str, str]) -> str:
+        """Publish and return the message id; see `gateway.ports.Bus.publish`.
+
+        After `Unavailable` the message may come through all the same.
+        """
+        check_message(data, attributes)
+        if self._closed:
+            raise Unavailable("the bus is closed")
+        path = f"projects/{self._project}/topics/{topic}"
+        waiting: asyncio.Future[str] = asyncio.wrap_future(
+            self._publisher.publish(path, data, **attributes)
+        )
+        self._publishing.add(waiting)
+        waiting.add_done_callback(self._publishing.discard)
+        return await _published(waiting, topic, self._settings.publish_deadline_seconds)
+
+    def subscribe(
+        self, subscription: str, deliver: Callable[[Delivery], None]
+    ) -> "GoogleSubscription":
+        """Start delivering; see `gateway.ports.Bus.subscribe`. Call it on the event loop.
+
+        What `deliver` raises fails the subscription; the message comes again to another one.
+        """
+        running = GoogleSubscription(subscription, deliver, self._settings.close_deadline_seconds)
+        running.start(functools.partial(self._stream, subscription))
+        self._subscriptions.append(running)
+        return running
+
+    async def close(self) -> None:
+        """Close all subscriptions, flush the publisher, release the connections."""
+        if self._closed:
+            return
+        self._closed = True
+        await asyncio.gather(*(subscription.close() for subscription in self._subscriptions))
+        self._publisher.stop()
+        if self._publishing:
+            await asyncio.wait(self._publishing, timeout=self._settings.close_deadline_seconds)
+        self._publisher.transport.close()
+        self._subscriber.close()
+
+    def _stream(self, subscription: str, callback: Callable[[Any], None]) -> "Future[object]":
+        """Open a streaming pull; `callback` is called on the client's thread."""
+        settings = self._settings
+        stream: Future[object] = self._subscriber.subscribe(
+            f"projects/{self._project}/subscriptions/{subscription}",
+            callback,
+            flow_control=FlowControl(
+                max_messages=settings.outstanding_max,
+                max_lease_duration=settings.lease_seconds_max,
+                min_duration_per_lease_extension=settings.lease_extension_seconds,
+                max_duration_per_lease_extension=settings.lease_extension_seconds,
+            ),
+            # The callback only hops to the loop: one thread does it, and keeps the order.
+            scheduler=ThreadScheduler(ThreadPoolExecutor(max_workers=1)),
+        )
+        return stream
+
+
+class GoogleSubscription:
+    """A running streaming pull; see `gateway.ports.Subscription`."""
+
+    def __init__(
+        self, name: str, deliver: Callable[[Delivery], None], close_deadline_seconds: float
+    ) -> None:
+        self._name = name
+        self._deliver = deliver
+        self._close_deadline_seconds = close_deadline_seconds
+        self._loop = asyncio.get_running_loop()
+        self._stream: Future[object] | None = None
+        self._stopping = False
+        self._ended = asyncio.Event()
+        self._error: BaseException | None = None
+
+    def start(self, stream: Callable[[Callable[[Any], None]], "Future[object]"]) -> None:
+        """Open the stream that `stream` makes of a callback."""
+        self._stream = stream(self._on_message)
+        self._stream.add_done_callback(self._on_end)
+
+    async def wait(self) -> None:
+        """Return when closed; raise `LookupError` when there is no such subscription (any more).
+
+        An outage is no failure: the client reconnects for ever.
+        """
+        await self._ended.wait()
+        if self._error:
+            raise self._error
+
+    async def close(self) -> None:
+        """Stop delivering. What was delivered and not acked comes again to the next subscriber."""
+        self._stop()
+        try:
+            async with asyncio.timeout(self._close_deadline_seconds):
+                await self._ended.wait()
+        except TimeoutError:
+            # The client's threads hang in a dead connection; they are daemons and deliver nothing.
+            self._finish(None)
+
+    def _on_message(self, message: Any) -> None:
+        """On the client's thread: hop to the loop; without a loop, give the message back."""
+        try:
+            self._loop.call_soon_threadsafe(self._receive, message)
+        except RuntimeError:
+            message.nack()
+
+    def _on_end(self, stream: "Future[object]") -> None:
+        """On the client's thread: hop to the loop, if there still is one to tell."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._finish, stream.exception())
+
+    def _receive(self, message: Any) -> None:
+        if self._stopping:
+            message.nack()
+            return
+        try:
+            self._deliver(_delivery(self._name, message))
+        except Exception as error:
+            message.nack()
+            self._error = error  # wait() raises it
+            self._stop()
+
+    def _stop(self) -> None:
+        self._stopping = True
+        if self._stream and not self._ended.is_set():
+            self._stream.cancel()
+
+    def _finish(self, error: BaseException | None) -> None:
+        if isinstance(error, exceptions.NotFound):
+            error = LookupError(f"there is no subscription {self._name!r}: {error}")
+        self._error = self._error or error
+        self._ended.set()
+
+
+def _publisher(settings: BusSettings) -> Any:
+    """Send at once (default: wait 10 ms), yet up to 100 that came together as one request."""
+    return PublisherClient(
+        batch_settings=BatchSettings(max_messages=100, max_latency=0),
+        publisher_options=PublisherOptions(
+            flow_control=PublishFlowControl(
+                message_limit=settings.publishing_max,
+                byte_limit=100_000_000,
+                limit_exceeded_behavior=LimitExceededBehavior.ERROR,
+            ),
+            retry=Retry(
+                predicate=_TRANSIENT,
+                initial=0.1,
+                maximum=1.0,
+                timeout=settings.publish_deadline_seconds,
+            ),
+            timeout=settings.publish_deadline_seconds,
+        ),
+    )
+
+
+async def _published(waiting: "asyncio.Future[str]", topic: str, deadline_seconds: float) -> str:
+    """The message id; the client's errors become those of the port."""
+    try:
+        async with asyncio.timeout(deadline_seconds):
+            return await waiting
+    except exceptions.NotFound as error:
+        raise LookupError(f"there is no topic {topic!r}: {error}") from error
+    except (exceptions.InvalidArgument, MessageTooLargeError) as error:
+        raise ValueError(f"Pub/Sub refused a message for {topic!r}: {error}") from error
+    except (exceptions.Forbidden, exceptions.Unauthenticated):
+        raise  # our permissions are wrong: no waiting mends it
+    except (exceptions.GoogleAPIError, TimeoutError, FlowControlLimitError) as error:
+        raise Unavailable(f"no answer to a publish to {topic!r}: {error!r}") from error
+
+
+def _delivery(subscription: str, message: Any) -> Delivery:
+    time: datetime = message.publish_time  # a subclass of Google's, which we do not pass on
+    return Delivery(
+        subscription=subscription,
+        message_id=message.message_id,
+        data=message.data,
+        attributes=dict(message.attributes),
+        publish_time=datetime.combine(time.date(), time.time(), tzinfo=UTC),
+        delivery_attempt=message.delivery_attempt or 0,
+        ack=message.ack,
+        nack=message.nack,
+    )

@@ -1,0 +1,325 @@
+"""The commands: one handler each, in a table. Every one leaves `runs/{run_id}` (behaviour 5).
+
+A handler is started only when the run document says STARTED durably and the message is acked; it
+is never resumed after a crash, so it must leave a state that the next reconcile can settle.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+from gateway.core.desk import Adopted, NetAsked, NetCause, RunOpened
+from gateway.core.prices import Price
+from gateway.core.wishes import in_flight_shares
+from gateway.dealing import cancel
+from gateway.floor import Floor
+from gateway.session import BrokerUnavailable, Unresolved
+from schemas.codec import Invalid
+from schemas.documents import (
+    BarsDocument,
+    ControlDocument,
+    LedgerEntry,
+    RefusalEntry,
+    RunDocument,
+    StrategyDocument,
+    path_of,
+)
+from schemas.messages import (
+    Adopt,
+    Allocate,
+    Bars,
+    Command,
+    Halt,
+    Holding,
+    Market,
+    Reconcile,
+    ReduceOnly,
+    Resume,
+    Run,
+)
+from schemas.values import EXTERNAL, Contract, TradingState
+
+
+class CommandRefused(ValueError):
+    """A command that cannot be carried out as it stands; the text says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A command on its way: the command itself and the run document that it left."""
+
+    command: Any
+    run: RunDocument
+
+
+async def carry_out(floor: Floor, command: Command, run: RunDocument) -> None:
+    """Run the command's handler and close its run document, unless a run stays open for answers."""
+    handler = HANDLERS[type(command)]
+    try:
+        closed = await handler(floor, Order(command, run))
+    except (CommandRefused, Unresolved, Invalid) as error:
+        closed = floor.finished(run, "refused", str(error))
+    except BrokerUnavailable as error:
+        closed = floor.finished(run, "failed", str(error))
+    if closed is not None:
+        await floor.persist({path_of(RunDocument, run_id=run.run_id): closed})
+
+
+async def _run(floor: Floor, order: Order) -> RunDocument | None:
+    """Reconcile, then ask the strategies; the net comes when they have answered [N1a]."""
+    command: Run = order.command
+    await floor.configure()
+    _check_weights(floor)
+    await floor.reconcile()
+    asked, refusals = _asked(floor, command.strategies)
+    markets = await _markets(floor, asked, order.run)
+    deadline = floor.now + timedelta(seconds=floor.desk.settings.answer_seconds)
+    opened = replace(
+        order.run, state="ASKED", asked=tuple(asked), deadline=deadline, refusals=refusals
+    )
+    floor.happen(RunOpened(opened))
+    await floor.persist()
+    for market in markets:
+        await floor.publish(market, f"{market.run_id}/{market.strategy}")
+    return None
+
+
+async def _reconcile(floor: Floor, order: Order) -> RunDocument:
+    await floor.configure()
+    await floor.reconcile()
+    return floor.finished(order.run, "done")
+
+
+async def _allocate(floor: Floor, order: Order) -> RunDocument | None:
+    """Net now, from the last targets [N1b]; the net closes the run."""
+    command: Allocate = order.command
+    await floor.configure()
+    await floor.reconcile()
+    floor.happen(RunOpened(replace(order.run, state="ASKED", deadline=floor.now)))
+    floor.happen(NetAsked(NetCause("allocate", order.run.run_id, command.dry_run)))
+    return None
+
+
+async def _halt(floor: Floor, order: Order) -> RunDocument:
+    await _set_state(floor, order, TradingState.HALTED)
+    working = [o for o in floor.desk.orders.values() if o.state == "WORKING"]
+    await cancel(floor, working)
+    return floor.finished(order.run, "done", f"{len(working)} working orders to cancel")
+
+
+async def _reduce_only(floor: Floor, order: Order) -> RunDocument:
+    await _set_state(floor, order, TradingState.REDUCE_ONLY)
+    return floor.finished(order.run, "done")
+
+
+async def _resume(floor: Floor, order: Order) -> RunDocument:
+    await _set_state(floor, order, TradingState.ACTIVE)
+    locked = ", ".join(sorted(lock.symbol for lock in floor.desk.locks.values()))
+    return floor.finished(order.run, "done", f"still locked: {locked}" if locked else "")
+
+
+async def _adopt(floor: Floor, order: Order) -> RunDocument:
+    """Book what is UNEXPLAINED to the ledger that a person names [B3, B4]."""
+    command: Adopt = order.command
+    await floor.configure()
+    await floor.reconcile()
+    contract, missing = _unexplained(floor, command)
+    if command.to != EXTERNAL and command.to not in floor.desk.strategies:
+        raise CommandRefused(f"to: {command.to!r} is neither EXTERNAL nor a known strategy")
+    entry = LedgerEntry(
+        source=f"adopt-{order.run.run_id}",
+        at=floor.now,
+        quantity=missing,
+        cost=missing * command.price * contract.multiplier,
+    )
+    floor.happen(Adopted(contract, command.to, entry))
+    said = f"{missing:+f} {contract.symbol} to {command.to} at {command.price:f}"
+    return floor.finished(order.run, "done", said)
+
+
+type Handler = Callable[[Floor, Order], Awaitable[RunDocument | None]]
+
+HANDLERS: Final[Mapping[type[Any], Handler]] = {
+    Run: _run,
+    Reconcile: _reconcile,
+    Allocate: _allocate,
+    Halt: _halt,
+    ReduceOnly: _reduce_only,
+    Resume: _resume,
+    Adopt: _adopt,
+}
+"""Command -> handler. A handler returns the closed run document, or None while a run is open."""
+
+
+async def _set_state(floor: Floor, order: Order, state: TradingState) -> None:
+    """Write the trading state on the person's behalf, then act by it."""
+    command = order.command
+    control = ControlDocument(state, command.by, command.reason, floor.now)
+    path = path_of(ControlDocument, mode=floor.mode)
+    await floor.doors.archive.write({path: control})
+    floor.happen(control)
+
+
+def _unexplained(floor: Floor, command: Adopt) -> tuple[Contract, Decimal]:
+    desk = floor.desk
+    contracts = {con_id: p.contract for con_id, p in desk.positions.items()}
+    found = {
+        con_id: missing
+        for con_id, missing in desk.unexplained.items()
+        if con_id == command.con_id
+        or (not command.con_id and _symbol(contracts.get(con_id)) == command.symbol)
+    }
+    if len(found) != 1:
+        raise CommandRefused(
+            f"symbol: {len(found)} contracts named {command.symbol} have something UNEXPLAINED; "
+            + ("name one by con_id" if found else "there is nothing to adopt")
+        )
+    ((con_id, missing),) = found.items()
+    if command.quantity is not None and command.quantity != missing:
+        raise CommandRefused(
+            f"quantity: {command.quantity:f} {command.symbol}, but {missing:f} is UNEXPLAINED"
+        )
+    return contracts.get(con_id) or _booked(floor, con_id), missing
+
+
+def _symbol(contract: Contract | None) -> str:
+    return contract.symbol if contract else ""
+
+
+def _booked(floor: Floor, con_id: int) -> Contract:
+    """The contract of something that the books hold and the broker does not."""
+    ledgers = floor.desk.ledgers.values()
+    return next(
+        led.positions[str(con_id)].contract for led in ledgers if str(con_id) in led.positions
+    )
+
+
+def _check_weights(floor: Floor) -> None:
+    """A missing weight is an error, never 0 [N2]; the sum may not pass `exposure_gross_max`."""
+    enabled = {name: s for name, s in floor.desk.strategies.items() if s.enabled}
+    missing = sorted(name for name, s in enabled.items() if s.weight is None)
+    if missing:
+        raise CommandRefused(f"strategies/{missing[0]} has no weight; say 0 to give it nothing")
+    total = sum((s.weight or Decimal(0) for s in enabled.values()), Decimal(0))
+    bound = floor.desk.settings.exposure_gross_max
+    if total > bound:
+        raise CommandRefused(f"weights of the strategies sum to {total}, over {bound}")
+
+
+def _asked(
+    floor: Floor, named: tuple[str, ...] | None
+) -> tuple[list[str], tuple[RefusalEntry, ...]]:
+    """Who is asked: those named, or all, as far as they are enabled and have a function."""
+    known = floor.desk.strategies
+    refusals = []
+    for name in named or ():
+        if name not in known:
+            refusals.append(RefusalEntry("strategy", f"strategy {name!r} is not known"))
+        elif not known[name].enabled:
+            refusals.append(RefusalEntry("strategy", f"strategy {name} is not enabled"))
+    wanted = known if named is None else [name for name in dict.fromkeys(named) if name in known]
+    return [n for n in wanted if known[n].enabled and known[n].universe], tuple(refusals)
+
+
+async def _markets(floor: Floor, asked: list[str], run: RunDocument) -> list[Market]:
+    """One `Market` a strategy asked, with the bars also written for people to see."""
+    as_of = floor.now
+    read: dict[tuple[Contract, str, str], Bars] = {}
+    for name in asked:
+        strategy = floor.desk.strategies[name]
+        for contract in strategy.universe:
+            await _read_bars(floor, contract, strategy, read)
+    documents = {_bars_path(floor, bars): _bars_document(bars, as_of) for bars in read.values()}
+    await floor.doors.archive.write(documents)
+    return [_market(floor, name, read, run) for name in asked]
+
+
+async def _read_bars(
+    floor: Floor,
+    contract: Contract,
+    strategy: StrategyDocument,
+    read: dict[tuple[Contract, str, str], Bars],
+) -> None:
+    spec = strategy.bars
+    if spec is None:
+        raise CommandRefused(f"a strategy reads {contract.symbol} but names no bars")
+    key = (contract, spec.size, spec.duration)
+    if key in read:
+        return
+    session = floor.doors.session
+    resolved = await session.resolve(contract)
+    bars = await session.bars(resolved, spec.size, spec.duration)
+    read[key] = bars
+    if bars.close:
+        close = Decimal(str(bars.close[-1]))
+        _remember_close(floor, resolved.con_id, Price(close, "last close", _end(bars)))
+
+
+def _remember_close(floor: Floor, con_id: int, price: Price) -> None:
+    known = floor.last_closes.get(con_id)
+    if known is None or price.at >= known.at:
+        floor.last_closes[con_id] = price
+
+
+def _end(bars: Bars) -> datetime:
+    """When the last bar ended; a daily bar spans the 6.5 hours of a New York session."""
+    lengths = {"1 min": 1, "30 mins": 30, "1 day": 390}
+    return bars.time[-1] + timedelta(minutes=lengths.get(bars.size, 0))
+
+
+def _market(
+    floor: Floor, name: str, read: Mapping[tuple[Contract, str, str], Bars], run: RunDocument
+) -> Market:
+    desk, strategy = floor.desk, floor.desk.strategies[name]
+    spec, values = strategy.bars, desk.values
+    if spec is None or values is None or values.net_liquidation <= 0:
+        raise CommandRefused("net liquidation is missing or 0; nothing can be sized")
+    weight = strategy.weight or Decimal(0)
+    return Market(
+        run_id=run.run_id,
+        strategy=name,
+        as_of=floor.now,
+        valid_until=floor.now + timedelta(minutes=desk.settings.fresh_minutes),
+        capital=values.net_liquidation * desk.settings.exposure_overall * weight,
+        base_currency=values.base_currency,
+        bars=tuple(read[contract, spec.size, spec.duration] for contract in strategy.universe),
+        book=_holdings(floor, name),
+        parameters=strategy.parameters,
+        dry_run=run.dry_run,
+    )
+
+
+def _holdings(floor: Floor, name: str) -> tuple[Holding, ...]:
+    """What the strategy's book holds, with what its part of working orders may still add."""
+    desk = floor.desk
+    ledger = desk.ledgers.get(name)
+    positions = ledger.positions.values() if ledger else ()
+    return tuple(
+        Holding(
+            p.contract,
+            p.quantity,
+            in_flight_shares(desk.open_order(p.contract.con_id)).get(name, Decimal(0)),
+        )
+        for p in positions
+    )
+
+
+def _bars_path(floor: Floor, bars: Bars) -> str:
+    name = f"{bars.contract.symbol}-{bars.contract.con_id}-{bars.size.replace(' ', '')}"
+    return path_of(BarsDocument, mode=floor.mode, bars=name)
+
+
+def _bars_document(bars: Bars, as_of: datetime) -> BarsDocument:
+    return BarsDocument(
+        contract=bars.contract,
+        size=bars.size,
+        as_of=as_of,
+        time=bars.time,
+        open=bars.open,
+        high=bars.high,
+        low=bars.low,
+        close=bars.close,
+        volume=bars.volume,
+    )

@@ -1,0 +1,497 @@
+"""The commander's whole memory, and how it changes: a fold over all that happened.
+
+`evolve(desk, event, at)` is the only way a desk changes. It plans nothing and sends nothing; what
+follows from the new desk is for `netting.net` to say. Every event may come twice.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import singledispatch
+
+from gateway.core import attribution, book, locks, targets
+from gateway.core.broker import AccountValues, Commission, Connection, OrderReport, Reading
+from gateway.core.orders import execution_key, fill, newer_execution, transition
+from gateway.core.prices import Price
+from schemas.documents import (
+    BrokerPosition,
+    ControlDocument,
+    CrossDocument,
+    ExecutionDocument,
+    LedgerDocument,
+    LedgerEntry,
+    Lock,
+    OrderDocument,
+    RunDocument,
+    Settings,
+    StrategyDocument,
+    TargetsDocument,
+)
+from schemas.values import EXTERNAL, Contract, Mode
+
+
+@dataclass(frozen=True, slots=True)
+class NetCause:
+    """Why a net is due [N1], and what it belongs to. A dry run plans and changes nothing."""
+
+    reason: str
+    run_id: str
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRun:
+    """A run that waits for answers. `said` holds a dry run's targets, which must not be stored."""
+
+    document: RunDocument
+    said: Mapping[str, TargetsDocument] = field(default_factory=dict)
+
+    def reached_barrier(self, now: datetime) -> bool:
+        """Whether every strategy asked has answered, or the time to answer is over [N1a]."""
+        run = self.document
+        return set(run.asked) <= set(run.answered) or (
+            run.deadline is not None and now >= run.deadline
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """All that the commander knows. Contracts are keyed by conId, ledgers by strategy id."""
+
+    mode: Mode
+    epoch: int = 0
+    settings: Settings = field(default_factory=Settings)
+    strategies: Mapping[str, StrategyDocument] = field(default_factory=dict)
+    control: ControlDocument = field(default_factory=ControlDocument)
+    locks: Mapping[str, Lock] = field(default_factory=dict)
+    ledgers: Mapping[str, LedgerDocument] = field(default_factory=lambda: {EXTERNAL: book.EMPTY})
+    targets: Mapping[str, TargetsDocument] = field(default_factory=dict)
+    orders: Mapping[str, OrderDocument] = field(default_factory=dict)
+    foreign: Mapping[str, ExecutionDocument] = field(default_factory=dict)
+    generations: Mapping[int, int] = field(default_factory=dict)
+    positions: Mapping[int, BrokerPosition] = field(default_factory=dict)
+    values: AccountValues | None = None
+    read_at: datetime | None = None
+    unexplained: Mapping[int, Decimal] = field(default_factory=dict)
+    prices: Mapping[int, Price] = field(default_factory=dict)
+    connected: bool = False
+    run: OpenRun | None = None
+    coalesce_at: datetime | None = None
+    coalesce_id: str = ""
+    cause: NetCause | None = None
+    waiting: tuple[NetCause, ...] = ()
+
+    def open_order(self, con_id: int) -> OrderDocument | None:
+        """The one parent of a contract that is not over, if any [N5]."""
+        for order in self.orders.values():
+            if order.contract.con_id == con_id and order.state != "DONE":
+                return order
+        return None
+
+    def position(self, con_id: int) -> Decimal:
+        """What the broker holds by all we know: ledgers, EXTERNAL and UNEXPLAINED together [B3]."""
+        explained = sum(
+            (book.quantity(ledger, con_id) for ledger in self.ledgers.values()), Decimal(0)
+        )
+        return explained + self.unexplained.get(con_id, Decimal(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """What people wrote in `config` and `strategies`, read anew."""
+
+    settings: Settings
+    strategies: Mapping[str, StrategyDocument]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A strategy's targets, validated, with every contract resolved. `digest` is of the content."""
+
+    document: TargetsDocument
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RunOpened:
+    """A run has asked its strategies; the desk now waits for the barrier."""
+
+    document: RunDocument
+
+
+@dataclass(frozen=True, slots=True)
+class RunClosed:
+    """The open run has been netted, refused or given up."""
+
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class NetAsked:
+    """A person asked for a net now [N1b]."""
+
+    cause: NetCause
+
+
+@dataclass(frozen=True, slots=True)
+class Ticked:
+    """Time passed. Barriers and coalescing windows end by it; nothing else does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Netted:
+    """The net that was due has been made; what was due before it is due no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Priced:
+    """Reference prices, by conId."""
+
+    prices: Mapping[int, Price]
+
+
+@dataclass(frozen=True, slots=True)
+class Journaled:
+    """The journal holds these orders and crosses: from now on they exist [W1]."""
+
+    orders: tuple[OrderDocument, ...]
+    crosses: tuple[CrossDocument, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CancelAsked:
+    """We are about to ask the broker to cancel an order, and will wait for its answer [N7]."""
+
+    order_ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """The broker may or may not have an order: nobody knows, so its contract is locked."""
+
+    order_ref: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """A journaled order was certainly not written to the broker; it is over [W2]."""
+
+    order_ref: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """A person explained what was UNEXPLAINED in a contract [B3, B4]."""
+
+    contract: Contract
+    ledger: str
+    entry: LedgerEntry
+
+
+type Event = (
+    Configured
+    | ControlDocument
+    | Said
+    | RunOpened
+    | RunClosed
+    | NetAsked
+    | Ticked
+    | Netted
+    | Priced
+    | Journaled
+    | CancelAsked
+    | Silent
+    | NotSent
+    | Adopted
+    | OrderReport
+    | ExecutionDocument
+    | Commission
+    | Connection
+    | Reading
+)
+
+
+@singledispatch
+def evolve(event: object, desk: Desk, at: datetime) -> Desk:
+    """The desk after an event. Raises `TypeError` for one that it does not know."""
+    raise TypeError(f"the desk knows no event {type(event).__name__}")
+
+
+@evolve.register
+def _(event: Configured, desk: Desk, at: datetime) -> Desk:
+    return replace(desk, settings=event.settings, strategies=event.strategies)
+
+
+@evolve.register
+def _(event: ControlDocument, desk: Desk, at: datetime) -> Desk:
+    return replace(desk, control=event)
+
+
+@evolve.register
+def _(event: Said, desk: Desk, at: datetime) -> Desk:
+    said = event.document
+    if event.dry_run or _answers_dry_run(desk, said):
+        return _answered(desk, said, dry=True)
+    known = desk.targets.get(said.strategy)
+    if known is not None and not targets.is_newer(said, known):
+        return _answered(desk, said, dry=False)
+    merged = said if said.last_status == "targets" else targets.held(known, said)
+    stored = replace(desk, targets={**desk.targets, said.strategy: merged})
+    if _answers_open_run(stored, said):
+        return _answered(stored, said, dry=False)
+    if said.last_run_id:
+        return stored  # a late answer: stored, traded by the next net [N1]
+    window = at + timedelta(seconds=desk.settings.coalesce_seconds)
+    return replace(stored, coalesce_at=desk.coalesce_at or window, coalesce_id=said.last_message_id)
+
+
+@evolve.register
+def _(event: RunOpened, desk: Desk, at: datetime) -> Desk:
+    return replace(desk, run=OpenRun(event.document))
+
+
+@evolve.register
+def _(event: RunClosed, desk: Desk, at: datetime) -> Desk:
+    is_open = desk.run is not None and desk.run.document.run_id == event.run_id
+    return replace(desk, run=None) if is_open else desk
+
+
+@evolve.register
+def _(event: NetAsked, desk: Desk, at: datetime) -> Desk:
+    return _asked(desk, event.cause)
+
+
+@evolve.register
+def _(event: Ticked, desk: Desk, at: datetime) -> Desk:
+    if desk.cause is not None:
+        return desk
+    if desk.run is not None:
+        run = desk.run.document
+        reached = desk.run.reached_barrier(at)
+        cause = NetCause("barrier", run.run_id, run.dry_run) if reached else None
+        return replace(desk, cause=cause)
+    if desk.coalesce_at is not None and at >= desk.coalesce_at:
+        return replace(desk, cause=NetCause("targets", f"targets-{desk.coalesce_id}"))
+    return desk
+
+
+@evolve.register
+def _(event: Netted, desk: Desk, at: datetime) -> Desk:
+    dry = desk.cause is not None and desk.cause.dry_run
+    cause, waiting = (desk.waiting[0], desk.waiting[1:]) if desk.waiting else (None, ())
+    coalesce_at = desk.coalesce_at if dry else None
+    return replace(desk, cause=cause, waiting=waiting, coalesce_at=coalesce_at)
+
+
+@evolve.register
+def _(event: Priced, desk: Desk, at: datetime) -> Desk:
+    return replace(desk, prices={**desk.prices, **event.prices})
+
+
+@evolve.register
+def _(event: Journaled, desk: Desk, at: datetime) -> Desk:
+    ledgers = dict(desk.ledgers)
+    for cross in event.crosses:
+        ledgers = _crossed(ledgers, cross)
+    generations = dict(desk.generations)
+    for contract, generation in _numbered(event):
+        known = generations.get(contract.con_id, 0)
+        generations[contract.con_id] = max(known, generation)
+    orders = {order.order_ref: order for order in event.orders}
+    # What is known of an order is newer than its journal entry.
+    return replace(desk, ledgers=ledgers, orders={**orders, **desk.orders}, generations=generations)
+
+
+@evolve.register
+def _(event: CancelAsked, desk: Desk, at: datetime) -> Desk:
+    order = desk.orders[event.order_ref]
+    if order.state != "WORKING":
+        return desk
+    return _with_order(desk, replace(order, state="CANCELLING", updated_at=at))
+
+
+@evolve.register
+def _(event: Silent, desk: Desk, at: datetime) -> Desk:
+    order = desk.orders[event.order_ref]
+    if order.state == "DONE":
+        return desk
+    unknown = replace(order, state="UNKNOWN", reason=event.reason, updated_at=at)
+    return _with_order(desk, unknown)
+
+
+@evolve.register
+def _(event: NotSent, desk: Desk, at: datetime) -> Desk:
+    order = desk.orders[event.order_ref]
+    if order.state != "PENDING":
+        return desk
+    over = replace(order, state="DONE", outcome="not_sent", reason=event.reason, updated_at=at)
+    return _with_order(desk, over)
+
+
+@evolve.register
+def _(event: Adopted, desk: Desk, at: datetime) -> Desk:
+    con_id = event.contract.con_id
+    ledger = desk.ledgers.get(event.ledger, book.EMPTY)
+    if any(e.source == event.entry.source for e in _entries(ledger, con_id)):
+        return desk
+    left = desk.unexplained.get(con_id, Decimal(0)) - event.entry.quantity
+    posted = book.post(ledger, event.contract, event.entry)
+    return replace(
+        desk,
+        ledgers={**desk.ledgers, event.ledger: posted},
+        unexplained={**desk.unexplained, con_id: left},
+        locks=desk.locks if left else locks.lifted(desk.locks, con_id),
+    )
+
+
+@evolve.register
+def _(event: OrderReport, desk: Desk, at: datetime) -> Desk:
+    order = desk.orders.get(event.order_ref)
+    if order is None:
+        return desk
+    return _with_order(desk, transition(order, event, at))
+
+
+@evolve.register
+def _(event: ExecutionDocument, desk: Desk, at: datetime) -> Desk:
+    order = desk.orders.get(event.order_ref)
+    if order is None:
+        # One of ours that we do not know is no manual trade: left out, it shows as UNEXPLAINED.
+        return desk if own_ref(desk.mode, event.order_ref) else _foreign(desk, event)
+    filled = attribution.with_shares(order, fill(order, event, at))
+    return desk if filled is order else _with_order(desk, filled)
+
+
+@evolve.register
+def _(event: Commission, desk: Desk, at: datetime) -> Desk:
+    execution = _execution(desk, event.exec_id)
+    if execution is None:
+        return desk
+    paid = replace(execution, commission=event.amount, commission_currency=event.currency)
+    return evolve(paid, desk, at)
+
+
+@evolve.register
+def _(event: Connection, desk: Desk, at: datetime) -> Desk:
+    return replace(desk, connected=event.up)
+
+
+@evolve.register
+def _(event: Reading, desk: Desk, at: datetime) -> Desk:
+    positions = {position.contract.con_id: position for position in event.positions}
+    return replace(desk, values=event.values, positions=positions, read_at=event.at)
+
+
+def own_ref(mode: Mode, order_ref: str) -> bool:
+    """Whether an orderRef is one of ours, known or not: `{mode}-{con_id}-{generation}` [W1]."""
+    return re.fullmatch(rf"{mode}-\d+-\d+", order_ref) is not None
+
+
+def _with_order(desk: Desk, order: OrderDocument) -> Desk:
+    """The desk with an order changed, its fills in the books, and what its end makes due [N1d]."""
+    before = desk.orders[order.order_ref]
+    if order == before:
+        return desk
+    fills_changed = order.executions != before.executions
+    changed = replace(
+        desk,
+        orders={**desk.orders, order.order_ref: order},
+        ledgers=attribution.attribute(dict(desk.ledgers), order) if fills_changed else desk.ledgers,
+    )
+    changed = _overfilled(changed, before, order)
+    ended = order.state == "DONE" and before.state == "CANCELLING"
+    is_due = ended and (desk.cause is None or desk.cause.dry_run)
+    if not is_due:
+        return changed
+    cause = NetCause("cancel confirmed", f"after-{order.order_ref}")
+    return _asked(changed, cause)
+
+
+def _asked(desk: Desk, cause: NetCause) -> Desk:
+    """The net is due, after those that are due already; one that is due is due once."""
+    if cause in (desk.cause, *desk.waiting):
+        return desk
+    if desk.cause is None:
+        return replace(desk, cause=cause)
+    return replace(desk, waiting=(*desk.waiting, cause))
+
+
+def _overfilled(desk: Desk, before: OrderDocument, order: OrderDocument) -> Desk:
+    """What nobody ordered is nobody's: UNEXPLAINED and locked at once, not at the next read."""
+    beyond = attribution.overfill(order)
+    grown = beyond - attribution.overfill(before)
+    if not grown:
+        return desk
+    con_id = order.contract.con_id
+    missing = desk.unexplained.get(con_id, Decimal(0)) + grown
+    made = {str(con_id): locks.overfilled(order, beyond)}
+    return replace(
+        desk, unexplained={**desk.unexplained, con_id: missing}, locks={**made, **desk.locks}
+    )
+
+
+def _foreign(desk: Desk, execution: ExecutionDocument) -> Desk:
+    key = execution_key(execution.exec_id)
+    kept = newer_execution(desk.foreign.get(key), execution)
+    if kept == desk.foreign.get(key):
+        return desk
+    external = attribution.foreign(desk.ledgers.get(EXTERNAL, book.EMPTY), kept, key)
+    return replace(
+        desk,
+        foreign={**desk.foreign, key: kept},
+        ledgers={**desk.ledgers, EXTERNAL: external},
+    )
+
+
+def _execution(desk: Desk, exec_id: str) -> ExecutionDocument | None:
+    key = execution_key(exec_id)
+    known = [desk.foreign.get(key), *(o.executions.get(key) for o in desk.orders.values())]
+    return next((e for e in known if e is not None and e.exec_id == exec_id), None)
+
+
+def _answers_open_run(desk: Desk, said: TargetsDocument) -> bool:
+    return desk.run is not None and desk.run.document.run_id == said.last_run_id
+
+
+def _answers_dry_run(desk: Desk, said: TargetsDocument) -> bool:
+    """The run decides, not the answer: one that forgets to say `dry_run` must not trade [M9]."""
+    return desk.run is not None and desk.run.document.dry_run and _answers_open_run(desk, said)
+
+
+def _answered(desk: Desk, said: TargetsDocument, *, dry: bool) -> Desk:
+    """An answer counts for the barrier whatever it says, also the second time."""
+    run = desk.run
+    if run is None or not _answers_open_run(desk, said) or run.document.dry_run is not dry:
+        return desk
+    answered = {**run.document.answered, said.strategy: said.last_status}
+    known = run.said.get(said.strategy)
+    is_newest = known is None or targets.is_newer(said, known)
+    overlay = {**run.said, said.strategy: said} if dry and is_newest else run.said
+    return replace(desk, run=OpenRun(replace(run.document, answered=answered), overlay))
+
+
+def _numbered(event: Journaled) -> list[tuple[Contract, int]]:
+    orders = [(order.contract, order.generation) for order in event.orders]
+    return orders + [(cross.contract, cross.generation) for cross in event.crosses]
+
+
+def _crossed(ledgers: dict[str, LedgerDocument], cross: CrossDocument) -> dict[str, LedgerDocument]:
+    for share in cross.shares:
+        entry = LedgerEntry(
+            source=cross.cross_id,
+            at=cross.at,
+            quantity=share.quantity,
+            cost=share.quantity * cross.price * cross.contract.multiplier,
+        )
+        ledger = ledgers.get(share.strategy, book.EMPTY)
+        ledgers[share.strategy] = book.post(ledger, cross.contract, entry)
+    return ledgers
+
+
+def _entries(ledger: LedgerDocument, con_id: int) -> tuple[LedgerEntry, ...]:
+    position = ledger.positions.get(str(con_id))
+    return position.entries if position else ()

@@ -1,0 +1,145 @@
+"""Which increasing orders the account can carry, by IB's own what-if answers.
+
+Orders are taken by the priority of their strategies, then smallest margin first, until the next
+would leave less than the cushion; that one and the rest are refused. Reducing orders are never
+asked about and never blocked [N6].
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from gateway.core.broker import MarginPreview
+from gateway.core.desk import Desk
+from gateway.core.netting import Barred, Plan, increasers, increasing
+from gateway.core.orders import Approved
+from schemas.documents import OrderDocument, RefusalEntry
+
+type Previews = Mapping[str, MarginPreview]
+"""IB's answers by order_ref; an order without an answer is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """The plan with its approved orders, or what has to be barred before netting again [N8]."""
+
+    plan: Plan
+    approved: tuple[Approved, ...] = ()
+    barred: Barred | None = None
+
+
+def questions(desk: Desk, plan: Plan) -> tuple[OrderDocument, ...]:
+    """The orders that IB must be asked about: the increasing ones."""
+    return tuple(order for order in plan.orders if increasing(desk, order))
+
+
+def admit(desk: Desk, plan: Plan, previews: Previews, barred: Barred | None = None) -> Admission:
+    """Approve every order of the plan, or say which strategies must stand back."""
+    refusals = _refusals(desk, plan, previews)
+    if refusals:
+        before = barred or Barred()
+        return Admission(plan, barred=_barred(desk, plan, before, refusals))
+    orders = tuple(_with_margin(order, previews.get(order.order_ref)) for order in plan.orders)
+    approved = tuple(Approved(order) for order in orders)
+    return Admission(replace(plan, orders=orders), approved)
+
+
+def _refusals(desk: Desk, plan: Plan, previews: Previews) -> list[RefusalEntry]:
+    ranked = sorted(questions(desk, plan), key=lambda o: _rank(desk, o, previews))
+    asked = [(order, previews.get(order.order_ref)) for order in ranked]
+    unanswered = {order.order_ref: _unanswered(order, preview) for order, preview in asked}
+    found = [entry for entry in unanswered.values() if entry is not None]
+    used = Decimal(0)
+    full: RefusalEntry | None = None
+    for order, preview in asked:
+        if preview is None or unanswered[order.order_ref] is not None:
+            continue
+        refused = _behind(order, full) if full else _beyond_cushion(desk, order, preview, used)
+        full = full or refused
+        if refused is not None:
+            found.append(refused)
+        # What an order would free is not there before it is filled.
+        used += max(preview.initial_margin_change or Decimal(0), Decimal(0))
+    return found
+
+
+def _unanswered(order: OrderDocument, preview: MarginPreview | None) -> RefusalEntry | None:
+    """Refused where IB refuses, is silent, or leaves out a number that the sum needs."""
+    symbol = order.contract.symbol
+    if preview is None or preview.refusal:
+        said = preview.refusal if preview else "no answer in time"
+        return _entry(
+            order, f"IB's margin answer for {order.quantity:+f} {symbol}: {said}", said, ""
+        )
+    numbers = (preview.initial_margin, preview.initial_margin_change, preview.equity_with_loan)
+    if any(number is None for number in numbers):
+        said = preview.warning or "no numbers"
+        return _entry(order, f"IB gave no margin numbers for {symbol}: {said}", said, "")
+    return None
+
+
+def _beyond_cushion(
+    desk: Desk, order: OrderDocument, preview: MarginPreview, used: Decimal
+) -> RefusalEntry | None:
+    if preview.initial_margin is None or preview.equity_with_loan is None:
+        raise ValueError(f"{order.order_ref} has no margin numbers")
+    cushion = desk.settings.margin_cushion_fraction * preview.equity_with_loan
+    left = preview.equity_with_loan - preview.initial_margin - used
+    if left >= cushion:
+        return None
+    sentence = (
+        f"{order.quantity:+f} {order.contract.symbol} would leave {left:.2f} of excess margin, "
+        f"below the cushion of {cushion:.2f} (margin_cushion_fraction)"
+    )
+    return _entry(order, sentence, f"{left:.2f}", f"{cushion:.2f}")
+
+
+def _rank(desk: Desk, order: OrderDocument, previews: Previews) -> tuple[int, Decimal, str]:
+    """By the highest priority among the strategies, then smallest margin first."""
+    known = (desk.strategies.get(share.strategy) for share in order.allocations)
+    priority = max((s.priority for s in known if s is not None), default=0)
+    preview = previews.get(order.order_ref)
+    change = preview.initial_margin_change if preview else None
+    return -priority, change or Decimal(0), order.order_ref
+
+
+def _behind(order: OrderDocument, full: RefusalEntry) -> RefusalEntry:
+    sentence = (
+        f"{order.quantity:+f} {order.contract.symbol} comes after {full.symbol}, for which the "
+        f"margin does not reach (margin_cushion_fraction)"
+    )
+    return _entry(order, sentence, full.value, full.bound)
+
+
+def _barred(desk: Desk, plan: Plan, before: Barred, refusals: Sequence[RefusalEntry]) -> Barred:
+    """Who must stand back: the strategies whose books a refused order grows [N8].
+
+    An order may grow the broker's position and no book (EXTERNAL stands against them); then its
+    contract stands back as well, or the next net would plan the same order again.
+    """
+    strategies, contracts = set(before.strategies), set(before.contracts)
+    for entry in refusals:
+        order = next(o for o in plan.orders if o.contract.con_id == entry.con_id)
+        growing = increasers(desk, entry.con_id, order.allocations)
+        strategies |= growing or set(entry.strategies)
+        if not growing:
+            contracts.add(entry.con_id)
+    return Barred(frozenset(strategies), (*before.refusals, *refusals), frozenset(contracts))
+
+
+def _entry(order: OrderDocument, sentence: str, value: str, bound: str) -> RefusalEntry:
+    return RefusalEntry(
+        rule="margin",
+        sentence=sentence,
+        symbol=order.contract.symbol,
+        con_id=order.contract.con_id,
+        strategies=tuple(sorted(share.strategy for share in order.allocations)),
+        value=value,
+        bound=bound,
+    )
+
+
+def _with_margin(order: OrderDocument, preview: MarginPreview | None) -> OrderDocument:
+    if preview is None:
+        return order
+    return replace(order, margin=dict(preview.raw))

@@ -1,0 +1,367 @@
+"""From what everyone wants to one order per contract [N3-N8]. Pure; sends nothing.
+
+`net` applied to a desk that has taken up its own plan plans nothing: that is why redelivery,
+restarts and late messages are harmless.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from gateway.core import wishes
+from gateway.core.attribution import webster
+from gateway.core.desk import Desk, NetCause
+from gateway.core.limits import Candidate, held, is_increasing, refusal
+from schemas.documents import CrossDocument, OrderDocument, RefusalEntry, Share, WantedChange
+from schemas.values import Contract, OrderType, TradingState
+
+
+@dataclass(frozen=True, slots=True)
+class Barred:
+    """Strategies whose increasing legs stay out of this net, and the refusals that say why [N8].
+
+    `contracts` are those in which the broker's position must not grow either.
+    """
+
+    strategies: frozenset[str] = frozenset()
+    refusals: tuple[RefusalEntry, ...] = ()
+    contracts: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one net leads to. Orders that reduce come first [N6]; all are PENDING, none is sent."""
+
+    wanted: tuple[WantedChange, ...] = ()
+    orders: tuple[OrderDocument, ...] = ()
+    cancels: tuple[str, ...] = ()
+    crosses: tuple[CrossDocument, ...] = ()
+    refusals: tuple[RefusalEntry, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is to be done; refusals and wishes may still be told."""
+        return not (self.orders or self.cancels or self.crosses)
+
+
+def net(desk: Desk, cause: NetCause, now: datetime, barred: Barred | None = None) -> Plan:
+    """The plan that brings the desk to what the strategies want, as far as the limits let it.
+
+    A strategy's increasing legs stand or fall together: while one is refused, all of that
+    strategy's are dropped and the net is made anew, to the fixed point [N8]. Each round drops at
+    least one strategy, so there are at most as many rounds as strategies.
+    """
+    barred = barred or Barred()
+    while True:
+        plan = _attempt(_Scene(desk, cause, now, barred))
+        dropped = _refused_increasers(desk, plan, barred)
+        if not dropped:
+            return replace(plan, refusals=_unique((*barred.refusals, *plan.refusals)))
+        barred = replace(
+            barred,
+            strategies=barred.strategies | dropped,
+            refusals=(*barred.refusals, *plan.refusals),
+        )
+
+
+def increasing(desk: Desk, order: OrderDocument) -> bool:
+    """Whether an order takes the broker's position further from 0 [N6]."""
+    return is_increasing(desk.position(order.contract.con_id), order.quantity)
+
+
+def increasers(desk: Desk, con_id: int, shares: Sequence[Share]) -> frozenset[str]:
+    """The strategies whose books the shares take further from 0."""
+    return frozenset(
+        share.strategy
+        for share in shares
+        if is_increasing(held(desk, share.strategy, con_id), share.quantity)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """What one round of a net looks at."""
+
+    desk: Desk
+    cause: NetCause
+    now: datetime
+    barred: Barred
+
+
+def _attempt(scene: _Scene) -> Plan:
+    desk = scene.desk
+    overlay = desk.run.said if desk.run is not None and scene.cause.dry_run else {}
+    plan = Plan()
+    contracts = wishes.contracts(desk, overlay)
+    for con_id in sorted(contracts):
+        changes = wishes.wanted_changes(desk, contracts[con_id], overlay, scene.now)
+        allowed = [_allowed(change, scene.barred) for change in changes]
+        part = _net_contract(scene, contracts[con_id], allowed)
+        plan = _joined(plan, replace(part, wanted=tuple(changes)))
+    first = sorted(plan.orders, key=lambda order: increasing(desk, order))
+    return replace(plan, orders=tuple(first))
+
+
+def _allowed(change: WantedChange, barred: Barred) -> WantedChange:
+    """The change, or what of it reduces where the increasing legs are out of this net.
+
+    Of a flip the way to 0 reduces, and reducing is never refused [N6].
+    """
+    if change.strategy not in barred.strategies or not _increases(change):
+        return change
+    end = change.book + change.in_flight + change.change
+    stop = Decimal(0) if change.book * end < 0 else change.book
+    allowed = stop - change.book - change.in_flight
+    if allowed * change.change <= 0:
+        return replace(change, change=Decimal(0))
+    return replace(change, change=min(allowed, change.change, key=abs))
+
+
+def _increases(change: WantedChange) -> bool:
+    return is_increasing(change.book, change.change + change.in_flight)
+
+
+def _net_contract(scene: _Scene, contract: Contract, changes: Sequence[WantedChange]) -> Plan:
+    shares = [Share(c.strategy, c.change) for c in changes if c.change]
+    if not shares:
+        return Plan()
+    working = scene.desk.open_order(contract.con_id)
+    if working is not None:
+        return _with_working_order(scene, working, changes)
+    refused = _not_reducing(scene.desk, contract, changes)
+    if refused:
+        return Plan(refusals=refused)
+    crossed, rest = cross(shares)
+    plan = _cross_plan(scene, contract, crossed)
+    if plan.refusals and increasers(scene.desk, contract.con_id, rest):
+        return plan  # the wishes were to meet; without the cross the rest would be half of them
+    return _joined(plan, _order_plan(scene, contract, rest))
+
+
+def _with_working_order(
+    scene: _Scene, working: OrderDocument, changes: Sequence[WantedChange]
+) -> Plan:
+    """One parent per contract is alive: it goes on, or is cancelled and waited for [N5, N7]."""
+    if working.state == "UNKNOWN":
+        return Plan(refusals=(_unknown(working, changes),))
+    if working.state != "WORKING" or working.outcome:
+        return Plan()
+    cancel = Plan(cancels=(working.order_ref,))
+    if any(c.change * c.in_flight < 0 for c in changes):
+        return cancel  # it would give a strategy more than it wants
+    net_change = sum((c.change for c in changes), Decimal(0))
+    if net_change * working.quantity >= 0:
+        return Plan()
+    refused = _opposition_refused(scene, working, changes)
+    return Plan(refusals=(refused,)) if refused is not None else cancel
+
+
+def _unknown(working: OrderDocument, changes: Sequence[WantedChange]) -> RefusalEntry:
+    symbol, con_id = working.contract.symbol, working.contract.con_id
+    sentence = (
+        f"{symbol} waits: nobody knows whether the broker has {working.order_ref} "
+        f"({working.reason}); say reconcile"
+    )
+    names = tuple(c.strategy for c in changes if c.change)
+    return RefusalEntry("unknown_order", sentence, symbol, con_id, names, "UNKNOWN", "settled")
+
+
+def _opposition_refused(
+    scene: _Scene, working: OrderDocument, changes: Sequence[WantedChange]
+) -> RefusalEntry | None:
+    """Why the wishes against a working order could not cross with it, if they could not.
+
+    An order is not cancelled for a wish that would then be refused: the next net would send it
+    again, and the one after cancel it again.
+    """
+    refused = _not_reducing(scene.desk, working.contract, changes)
+    if refused:
+        return refused[0]
+    opposing = tuple(
+        Share(c.strategy, c.change) for c in changes if c.change * working.quantity < 0
+    )
+    con_id = working.contract.con_id
+    reducing = not increasers(scene.desk, con_id, opposing)
+    price = scene.desk.prices.get(con_id)
+    candidate = Candidate(working.contract, Decimal(0), opposing, reducing, price, is_cross=True)
+    return refusal(candidate, scene.desk, scene.now)
+
+
+def _not_reducing(
+    desk: Desk, contract: Contract, changes: Sequence[WantedChange]
+) -> tuple[RefusalEntry, ...]:
+    """While reduce-only, each strategy's own wish must reduce its own book [N4]."""
+    if desk.control.state is not TradingState.REDUCE_ONLY:
+        return ()
+    return tuple(
+        RefusalEntry(
+            "trading_state",
+            f"{c.strategy} wants {c.change:+f} {contract.symbol}, which does not reduce its book "
+            f"of {c.book:f}; trading is reduce_only",
+            contract.symbol,
+            contract.con_id,
+            (c.strategy,),
+            f"{c.change:f}",
+            "reduce_only",
+        )
+        for c in changes
+        if c.change and _increases(c)
+    )
+
+
+def cross(shares: Sequence[Share]) -> tuple[tuple[Share, ...], tuple[Share, ...]]:
+    """Split opposite wishes into what they settle among themselves, and the rest of one side [N4].
+
+    The smaller side is settled whole; the larger one pro rata by largest remainder, ties by id.
+    """
+    buys = tuple(s for s in shares if s.quantity > 0)
+    sells = tuple(s for s in shares if s.quantity < 0)
+    bought, sold = _total(buys), -_total(sells)
+    if not bought or not sold:
+        return (), tuple(shares)
+    small, large = (buys, sells) if bought <= sold else (sells, buys)
+    settled = pro_rata(-_total(small), large)
+    left = (
+        Share(whole.strategy, whole.quantity - part.quantity)
+        for whole, part in zip(large, settled, strict=True)
+    )
+    crossed = tuple(s for s in (*small, *settled) if s.quantity)
+    return crossed, tuple(share for share in left if share.quantity)
+
+
+def pro_rata(total: Decimal, shares: Sequence[Share]) -> tuple[Share, ...]:
+    """`total` in the proportion of the shares, in whole units by largest remainder, ties by id."""
+    whole = _total(shares)
+    floors = [abs(total) * abs(s.quantity) // abs(whole) for s in shares]
+    remainders = [abs(total) * abs(s.quantity) % abs(whole) for s in shares]
+    left = abs(total) - sum(floors, Decimal(0))
+    by_remainder = sorted(range(len(shares)), key=lambda i: (-remainders[i], shares[i].strategy))
+    for i in by_remainder:
+        extra = min(left, Decimal(1))
+        floors[i] += extra
+        left -= extra
+    return tuple(
+        Share(s.strategy, floor.copy_sign(total)) for s, floor in zip(shares, floors, strict=True)
+    )
+
+
+def _cross_plan(scene: _Scene, contract: Contract, shares: tuple[Share, ...]) -> Plan:
+    if not shares:
+        return Plan()
+    desk, con_id = scene.desk, contract.con_id
+    price = desk.prices.get(con_id)
+    reducing = not increasers(desk, con_id, shares)
+    candidate = Candidate(contract, Decimal(0), shares, reducing, price, is_cross=True)
+    refused = refusal(candidate, desk, scene.now)
+    if refused is not None or price is None:
+        return Plan(refusals=(refused,) if refused else ())
+    generation = desk.generations.get(con_id, 0) + 1
+    document = CrossDocument(
+        cross_id=f"{desk.mode}-{con_id}-{generation}-cross",
+        contract=contract,
+        shares=shares,
+        price=price.value,
+        price_source=price.source,
+        price_at=price.at,
+        at=scene.now,
+        run_id=scene.cause.run_id,
+        epoch=desk.epoch,
+        generation=generation,
+    )
+    return Plan(crosses=(document,))
+
+
+def _order_plan(scene: _Scene, contract: Contract, wanted: tuple[Share, ...]) -> Plan:
+    desk = scene.desk
+    position = desk.position(contract.con_id)
+    shares = _without_flip(position, wanted)
+    quantity = _total(shares)
+    reducing = not is_increasing(position, quantity)
+    if not quantity or (contract.con_id in scene.barred.contracts and not reducing):
+        return Plan()
+    price = desk.prices.get(contract.con_id)
+    candidate = Candidate(contract, quantity, shares, reducing, price)
+    refused = refusal(candidate, desk, scene.now)
+    if refused is not None:
+        return Plan(refusals=(refused,))
+    return Plan(orders=(_order(scene, candidate),))
+
+
+def _without_flip(position: Decimal, shares: tuple[Share, ...]) -> tuple[Share, ...]:
+    """A flip is two parents: to zero now, beyond by a later net [N6]."""
+    quantity, to_zero = _total(shares), -wishes.whole(position)
+    if to_zero * quantity <= 0 or abs(quantity) <= abs(to_zero):
+        return shares
+    return tuple(s for s in webster(to_zero, shares) if s.quantity)
+
+
+def _order(scene: _Scene, candidate: Candidate) -> OrderDocument:
+    desk, con_id = scene.desk, candidate.contract.con_id
+    generation = desk.generations.get(con_id, 0) + 1
+    price = candidate.price
+    return OrderDocument(
+        order_ref=f"{desk.mode}-{con_id}-{generation}",
+        contract=candidate.contract,
+        quantity=candidate.quantity,
+        allocations=candidate.shares,
+        order_type=OrderType.MKT,
+        tif="DAY",
+        limit_price=None,
+        adaptive_priority=desk.settings.adaptive_priority,
+        outside_rth=False,
+        decision_price=price.value if price else None,
+        created_at=scene.now,
+        valid_until=_valid_until(scene, candidate),
+        epoch=desk.epoch,
+        generation=generation,
+        run_id=scene.cause.run_id,
+        state="PENDING",
+        why=tuple(_why(desk, share) for share in candidate.shares),
+    )
+
+
+def _valid_until(scene: _Scene, candidate: Candidate) -> datetime:
+    """An order is worth sending as long as every target behind it is valid."""
+    desk, now = scene.desk, scene.now
+    documents = (desk.targets.get(share.strategy) for share in candidate.shares)
+    ends = [d.valid_until for d in documents if d is not None and d.valid_until is not None]
+    fresh = now + timedelta(minutes=desk.settings.fresh_minutes)
+    return min((end for end in ends if end >= now), default=fresh)
+
+
+def _why(desk: Desk, share: Share) -> str:
+    document = desk.targets.get(share.strategy)
+    said = f" (message {document.message_id}: {document.last_reason})" if document else ""
+    return f"{share.strategy} wants {share.quantity:+f}{said}"
+
+
+def _refused_increasers(desk: Desk, plan: Plan, barred: Barred) -> frozenset[str]:
+    """Strategies with a refused increasing leg that are not out of this net already [N8]."""
+    refused = {(entry.con_id, name) for entry in plan.refusals for name in entry.strategies}
+    return frozenset(
+        change.strategy
+        for change in plan.wanted
+        if (change.con_id, change.strategy) in refused
+        and change.strategy not in barred.strategies
+        and _increases(change)
+    )
+
+
+def _joined(one: Plan, other: Plan) -> Plan:
+    return Plan(
+        wanted=(*one.wanted, *other.wanted),
+        orders=(*one.orders, *other.orders),
+        cancels=(*one.cancels, *other.cancels),
+        crosses=(*one.crosses, *other.crosses),
+        refusals=(*one.refusals, *other.refusals),
+    )
+
+
+def _unique(refusals: Sequence[RefusalEntry]) -> tuple[RefusalEntry, ...]:
+    """Each refusal once: a round of [N8] may meet the same one again."""
+    return tuple({(r.rule, r.con_id, r.strategies): r for r in refusals}.values())
+
+
+def _total(shares: Sequence[Share]) -> Decimal:
+    return sum((share.quantity for share in shares), Decimal(0))

@@ -1,0 +1,156 @@
+"""An order's life: the states, what moves it from one to the next, and what fills do to it.
+
+    PENDING ──▶ WORKING ──▶ DONE          journaled, at the broker, over
+       │           │  ▲       ▲
+       │           ▼  │       │
+       │       CANCELLING ────┤           we asked to cancel and wait [N7]
+       ▼           │          │
+    UNKNOWN ◀──────┘──────────┘           silence is UNKNOWN, never "rejected" [W: silence]
+
+Filled quantity is a quantity, not a state, and a fill is true in any state: fills bypass the table.
+An order is over when the broker says so, or when its fills reach its quantity; what an error text
+says is no outcome (`BrokerStatus.UNSURE`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+from gateway.core.broker import BrokerStatus, OrderReport
+from schemas.documents import ExecutionDocument, OrderDocument, OrderStateName, OutcomeName
+
+OPEN_STATES: Final[Mapping[tuple[OrderStateName, BrokerStatus], OrderStateName]] = {
+    ("PENDING", BrokerStatus.WORKING): "WORKING",
+    ("PENDING", BrokerStatus.UNSURE): "UNKNOWN",
+    ("WORKING", BrokerStatus.WORKING): "WORKING",
+    ("WORKING", BrokerStatus.UNSURE): "WORKING",
+    ("CANCELLING", BrokerStatus.WORKING): "CANCELLING",
+    ("CANCELLING", BrokerStatus.UNSURE): "CANCELLING",
+    ("UNKNOWN", BrokerStatus.WORKING): "WORKING",
+    ("UNKNOWN", BrokerStatus.UNSURE): "UNKNOWN",
+    ("DONE", BrokerStatus.WORKING): "DONE",
+    ("DONE", BrokerStatus.UNSURE): "DONE",
+}
+"""What a status that ends nothing does to a state. DONE stays: a late status reopens no order."""
+
+OUTCOMES: Final[Mapping[BrokerStatus, OutcomeName]] = {
+    BrokerStatus.FILLED: "filled",
+    BrokerStatus.CANCELLED: "cancelled",
+    BrokerStatus.REJECTED: "rejected",
+}
+"""The statuses that end an order, from any state, once its executions are complete."""
+
+
+@dataclass(frozen=True, slots=True)
+class Approved:
+    """An order that has passed the limits and the broker's margin answer; made by `admit` alone.
+
+    `gateway.session.Session.place` takes nothing else.
+    """
+
+    order: OrderDocument
+
+
+def execution_key(exec_id: str) -> str:
+    """An execId without its correction suffix: IB corrects `x.01` by sending `x.02` [A1]."""
+    stem, dot, suffix = exec_id.rpartition(".")
+    return stem if dot and suffix.isdigit() else exec_id
+
+
+def revision(exec_id: str) -> int:
+    """The correction suffix as a number; the highest of a key is the truth [A1]."""
+    _, dot, suffix = exec_id.rpartition(".")
+    return int(suffix) if dot and suffix.isdigit() else 0
+
+
+def newer_execution(
+    known: ExecutionDocument | None, reported: ExecutionDocument
+) -> ExecutionDocument:
+    """The one of two reports of the same execution that holds.
+
+    A repetition keeps what only we know, the shares, and a commission that it leaves out.
+    """
+    if known is None or revision(reported.exec_id) > revision(known.exec_id):
+        return reported
+    if reported.exec_id != known.exec_id:
+        return known
+    paid = reported if reported.commission is not None else known
+    return replace(
+        reported,
+        commission=paid.commission,
+        commission_currency=paid.commission_currency,
+        shares=known.shares,
+    )
+
+
+def in_flight(order: OrderDocument) -> Decimal:
+    """The signed quantity that the order may still add to the position."""
+    return Decimal(0) if order.state == "DONE" else order.quantity - order.filled
+
+
+def transition(order: OrderDocument, report: OrderReport, at: datetime) -> OrderDocument:
+    """The order after the broker said something of it.
+
+    A status that ends the order closes it only when every fill the broker counts is here: a fill
+    may be reported after the status, and must not be in flight nowhere meanwhile.
+    """
+    told = replace(
+        order,
+        state=OPEN_STATES.get((order.state, report.status), order.state),
+        outcome=order.outcome or OUTCOMES.get(report.status, ""),
+        broker_filled=_broker_filled(order, report),
+        reason=report.reason or order.reason,
+        perm_id=report.perm_id or order.perm_id,
+        order_id=report.order_id or order.order_id,
+        client_id=report.client_id or order.client_id,
+    )
+    return order if told == order else replace(_closed_if_complete(told), updated_at=at)
+
+
+def fill(order: OrderDocument, execution: ExecutionDocument, at: datetime) -> OrderDocument:
+    """The order with one more execution, whatever its state.
+
+    Repeats and old revisions change nothing.
+    """
+    key = execution_key(execution.exec_id)
+    kept = newer_execution(order.executions.get(key), execution)
+    if kept == order.executions.get(key):
+        return order
+    return _with_executions(order, {**order.executions, key: kept}, at)
+
+
+def _broker_filled(order: OrderDocument, report: OrderReport) -> Decimal:
+    """The broker's count never falls: a late status may carry an older one."""
+    counted = report.filled
+    if counted is None and report.status is BrokerStatus.FILLED:
+        counted = abs(order.quantity)
+    signed = (counted or Decimal(0)) * (1 if order.quantity > 0 else -1)
+    return max(order.broker_filled, signed, key=abs)
+
+
+def _closed_if_complete(order: OrderDocument) -> OrderDocument:
+    if order.filled * order.quantity > 0 and abs(order.filled) >= abs(order.quantity):
+        return replace(order, state="DONE", outcome="filled")
+    if order.outcome and abs(order.filled) >= abs(order.broker_filled):
+        return replace(order, state="DONE")
+    return order
+
+
+def _with_executions(
+    order: OrderDocument, executions: Mapping[str, ExecutionDocument], at: datetime
+) -> OrderDocument:
+    filled = sum((e.quantity for e in executions.values()), Decimal(0))
+    cost = sum((e.quantity * e.price for e in executions.values()), Decimal(0))
+    commission = sum((e.commission or Decimal(0) for e in executions.values()), Decimal(0))
+    return _closed_if_complete(
+        replace(
+            order,
+            executions=executions,
+            filled=filled,
+            average_price=cost / filled if filled else None,
+            commission=commission,
+            updated_at=at,
+        )
+    )

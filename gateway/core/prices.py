@@ -1,0 +1,31 @@
+"""The reference price of a contract [N4]: what a cross settles at and what limits measure with."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from gateway.core.broker import Quote
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """A price, where it comes from, and when it was true."""
+
+    value: Decimal
+    source: str
+    at: datetime
+    delayed: bool = False
+
+    def age_seconds(self, now: datetime) -> float:
+        """How old the price is."""
+        return (now - self.at).total_seconds()
+
+
+def reference(quote: Quote | None, last_close: Price | None) -> Price | None:
+    """The middle of a quote, else the last trade, else the last finished bar's close [N4]."""
+    if quote is not None and quote.bid is not None and quote.ask is not None:
+        middle = (quote.bid + quote.ask) / 2
+        return Price(middle, "middle of the quote", quote.at, quote.delayed)
+    if quote is not None and quote.last is not None:
+        return Price(quote.last, "last trade", quote.at, quote.delayed)
+    return last_close

@@ -1,0 +1,91 @@
+"""What the four questions change [R1], and the law: broker = sum(books) + EXTERNAL [B3].
+
+The difference is UNEXPLAINED. It is never booked away: it locks its contract until executions
+explain it or a person adopts it.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+
+from gateway.core import book, locks
+from gateway.core.broker import OrderReport, Reading
+from gateway.core.desk import Desk, Silent, evolve, own_ref
+from schemas.documents import Lock
+from schemas.values import Contract
+
+CASH = "CASH"
+"""Security type of currency balances, which the law leaves out [B1]."""
+
+
+def settle(desk: Desk, reading: Reading, at: datetime) -> Desk:
+    """The desk after a reading: fills booked, orders settled, the law compared.
+
+    Our orders that the broker does not mention at all become UNKNOWN, which locks their contract.
+    """
+    desk = evolve(reading, desk, at)
+    for execution in sorted(reading.executions, key=lambda e: (e.at, e.exec_id)):
+        desk = evolve(execution, desk, at)
+    reports = (*reading.open_orders, *reading.completed_orders)
+    for report in reports:
+        desk = evolve(report, desk, at)
+    for order_ref in _unmentioned(desk, reports):
+        reason = "the broker lists it neither as open nor as completed"
+        desk = evolve(Silent(order_ref, reason), desk, at)
+    strays = _strays(desk, reading.open_orders, at)
+    known = {key: lock for key, lock in desk.locks.items() if lock.kind != "unknown_order"}
+    return compare(replace(desk, locks={**known, **strays}), at)
+
+
+def compare(desk: Desk, at: datetime) -> Desk:
+    """The desk with UNEXPLAINED and its locks as the law makes them from the last reading."""
+    contracts = _contracts(desk)
+    unexplained = {con_id: _difference(desk, con_id) for con_id in contracts}
+    nonzero = {con_id: missing for con_id, missing in unexplained.items() if missing}
+    kept = {key: lock for key, lock in desk.locks.items() if lock.kind != "unexplained"}
+    made = {}
+    for con_id, missing in nonzero.items():
+        known = desk.locks.get(str(con_id))
+        since = known.since if known else at
+        made[str(con_id)] = locks.unexplained(contracts[con_id].symbol, missing, since)
+    return replace(desk, unexplained=nonzero, locks={**made, **kept})
+
+
+def _difference(desk: Desk, con_id: int) -> Decimal:
+    position = desk.positions.get(con_id)
+    broker = position.quantity if position else Decimal(0)
+    ledgers = (book.quantity(ledger, con_id) for ledger in desk.ledgers.values())
+    return broker - sum(ledgers, Decimal(0))
+
+
+def _contracts(desk: Desk) -> dict[int, Contract]:
+    held = [p.contract for p in desk.positions.values()]
+    booked = [p.contract for ledger in desk.ledgers.values() for p in ledger.positions.values()]
+    return {c.con_id: c for c in (*booked, *held) if c.sec_type != CASH}
+
+
+def _strays(desk: Desk, open_orders: tuple[OrderReport, ...], at: datetime) -> dict[str, Lock]:
+    """Locks for orders of ours that the broker works and that are over or unknown here [R2].
+
+    What they fill nobody counts on, so nothing is ordered beside them.
+    """
+    found: dict[str, Lock] = {}
+    for report in open_orders:
+        order = desk.orders.get(report.order_ref)
+        is_over = order is not None and order.state == "DONE" and order.outcome != "filled"
+        if is_over or (order is None and own_ref(desk.mode, report.order_ref)):
+            key = report.order_ref.split("-")[1]
+            known = desk.locks.get(key)
+            symbol = order.contract.symbol if order else f"contract {key}"
+            since = known.since if known else at
+            found[key] = locks.unknown_order(symbol, report.order_ref, since)
+    return found
+
+
+def _unmentioned(desk: Desk, reports: tuple[OrderReport, ...]) -> list[str]:
+    mentioned = {report.order_ref for report in reports}
+    return [
+        order.order_ref
+        for order in desk.orders.values()
+        if order.state not in ("DONE", "UNKNOWN") and order.order_ref not in mentioned
+    ]

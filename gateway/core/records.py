@@ -1,0 +1,158 @@
+"""What a change of the desk means for Firestore, and back: desk to documents, documents to desk.
+
+Level, not edge: the documents follow from the difference of two desks, whatever led to it.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from gateway.core.desk import Desk
+from schemas.documents import (
+    BrokerPositionsDocument,
+    CrossDocument,
+    ExecutionDocument,
+    GenerationDocument,
+    LatchesDocument,
+    LedgerDocument,
+    OrderDocument,
+    RunDocument,
+    Share,
+    SnapshotDocument,
+    TargetsDocument,
+    path_of,
+)
+from schemas.values import EXTERNAL, Mode
+
+type Documents = dict[str, Any]
+"""Path -> document, typed; the rim turns them into Firestore's dicts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a gateway finds when it starts: the documents of its mode, decoded."""
+
+    latches: LatchesDocument = field(default_factory=LatchesDocument)
+    ledgers: Mapping[str, LedgerDocument] = field(default_factory=dict)
+    targets: Mapping[str, TargetsDocument] = field(default_factory=dict)
+    orders: Mapping[str, OrderDocument] = field(default_factory=dict)
+    generations: Mapping[str, GenerationDocument] = field(default_factory=dict)
+
+
+def restored(desk: Desk, stored: Stored) -> Desk:
+    """The desk as the documents remember it. What happened meanwhile the four questions tell."""
+    return replace(
+        desk,
+        locks=stored.latches.locks,
+        ledgers={**desk.ledgers, **stored.ledgers},
+        targets=stored.targets,
+        orders=stored.orders,
+        generations={int(key): g.generation for key, g in stored.generations.items()},
+    )
+
+
+def changed(before: Desk, after: Desk) -> Documents:
+    """The documents that differ between two desks, whole."""
+    return dict(_changed(before, after))
+
+
+def ledger_documents(before: Desk, after: Desk) -> Documents:
+    """The ledgers that differ between two desks."""
+    return {
+        path_of(LedgerDocument, mode=after.mode, ledger=name): ledger
+        for name, ledger in after.ledgers.items()
+        if before.ledgers.get(name) is not ledger
+    }
+
+
+def journal(
+    before: Desk, after: Desk, orders: tuple[OrderDocument, ...], crosses: tuple[CrossDocument, ...]
+) -> tuple[Documents, Documents]:
+    """What one net's transaction creates and what it overwrites [W1].
+
+    Created are the orders and crosses, which must not exist; overwritten the generations and the
+    books that the crosses moved.
+    """
+    created: Documents = {
+        **{_order_path(after.mode, order.order_ref): order for order in orders},
+        **{path_of(CrossDocument, cross_id=cross.cross_id): cross for cross in crosses},
+    }
+    return created, {
+        **ledger_documents(before, after),
+        **_generation_documents(after.mode, orders, crosses),
+    }
+
+
+def _changed(before: Desk, after: Desk) -> Iterator[tuple[str, Any]]:
+    mode = after.mode
+    yield from ledger_documents(before, after).items()
+    for strategy, targets in after.targets.items():
+        if before.targets.get(strategy) is not targets:
+            yield path_of(TargetsDocument, mode=mode, strategy=strategy), targets
+    for order_ref, order in after.orders.items():
+        if before.orders.get(order_ref) is not order:
+            yield _order_path(mode, order_ref), order
+    yield from _executions(before, after)
+    if after.locks != before.locks:
+        yield path_of(LatchesDocument, mode=mode), LatchesDocument(after.locks)
+    if after.read_at != before.read_at or after.unexplained != before.unexplained:
+        yield from _snapshot(after)
+    if after.run is not None and after.run != before.run:
+        run = after.run.document
+        yield path_of(RunDocument, run_id=run.run_id), run
+
+
+def _executions(before: Desk, after: Desk) -> Iterator[tuple[str, ExecutionDocument]]:
+    for order_ref, order in after.orders.items():
+        known = before.orders.get(order_ref)
+        for key, execution in order.executions.items():
+            if known is None or known.executions.get(key) != execution:
+                yield path_of(ExecutionDocument, exec_id=execution.exec_id), execution
+    for key, execution in after.foreign.items():
+        if before.foreign.get(key) != execution:
+            yield path_of(ExecutionDocument, exec_id=execution.exec_id), _externals(execution)
+
+
+def _externals(execution: ExecutionDocument) -> ExecutionDocument:
+    return replace(execution, shares=(Share(EXTERNAL, execution.quantity),))
+
+
+def _snapshot(desk: Desk) -> Iterator[tuple[str, Any]]:
+    if desk.values is None or desk.read_at is None:
+        return
+    values = desk.values
+    yield (
+        path_of(SnapshotDocument, mode=desk.mode),
+        SnapshotDocument(
+            as_of=desk.read_at,
+            account=values.account,
+            base_currency=values.base_currency,
+            net_liquidation=values.net_liquidation,
+            cash=values.cash,
+            initial_margin=values.initial_margin,
+            maintenance_margin=values.maintenance_margin,
+            unexplained={str(key): quantity for key, quantity in desk.unexplained.items()},
+        ),
+    )
+    positions = {str(key): position for key, position in desk.positions.items()}
+    yield (
+        path_of(BrokerPositionsDocument, mode=desk.mode),
+        BrokerPositionsDocument(desk.read_at, positions),
+    )
+
+
+def _generation_documents(
+    mode: Mode, orders: tuple[OrderDocument, ...], crosses: tuple[CrossDocument, ...]
+) -> Documents:
+    refs = {order.contract.con_id: order.order_ref for order in orders}
+    made: tuple[CrossDocument | OrderDocument, ...] = (*crosses, *orders)
+    return {
+        path_of(GenerationDocument, mode=mode, con_id=one.contract.con_id): GenerationDocument(
+            one.generation, refs.get(one.contract.con_id, "")
+        )
+        for one in made
+    }
+
+
+def _order_path(mode: Mode, order_ref: str) -> str:
+    return path_of(OrderDocument, mode=mode, order_ref=order_ref)

@@ -1,0 +1,163 @@
+"""What people and programs are told: the difference of two desks, one sentence each."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
+
+from gateway.core.desk import Desk
+from gateway.core.netting import Plan
+from schemas.documents import CrossDocument, OrderDocument, RefusalEntry, Share
+from schemas.messages import Report
+from schemas.values import Mode
+
+
+def happened(before: Desk, after: Desk, at: datetime) -> list[Report]:
+    """Reports of what changed: orders, fills, foreign executions, locks, trading state."""
+    return [
+        *_orders(before, after, at),
+        *_foreign(before, after, at),
+        *_locks(before, after, at),
+        *_control(before, after, at),
+    ]
+
+
+def planned(mode: Mode, plan: Plan, run_id: str, at: datetime) -> list[Report]:
+    """Reports of a net's crosses."""
+    return [_cross(mode, cross, run_id, at) for cross in plan.crosses]
+
+
+def refused(mode: Mode, entry: RefusalEntry, run_id: str, at: datetime) -> Report:
+    """A refusal's report: what, which value against which bound, what to do next."""
+    who = f"{', '.join(entry.strategies)}: " if entry.strategies else ""
+    return Report(
+        kind="refusal",
+        at=at,
+        mode=mode,
+        sentence=f"refused: {who}{entry.sentence}",
+        run_id=run_id,
+        symbol=entry.symbol,
+        con_id=entry.con_id,
+        details={"rule": entry.rule, "value": entry.value, "bound": entry.bound},
+    )
+
+
+def shares_text(shares: tuple[Share, ...]) -> str:
+    """Shares for the eye: `a +60, b -40`."""
+    return ", ".join(f"{share.strategy} {share.quantity:+f}" for share in shares)
+
+
+def _orders(before: Desk, after: Desk, at: datetime) -> Iterator[Report]:
+    for order_ref, order in after.orders.items():
+        known = before.orders.get(order_ref)
+        if known is order:
+            continue
+        yield from _fills(after.mode, known, order, at)
+        if known is None or (known.state, known.outcome) != (order.state, order.outcome):
+            yield _report(after.mode, order, "order", _order_sentence(order), at)
+
+
+def _order_sentence(order: OrderDocument) -> str:
+    what = f"{order.order_ref}: {_side(order.quantity)} {order.contract.symbol}"
+    if order.state == "PENDING":
+        return f"{what} journaled for {shares_text(order.allocations)}"
+    if order.state != "DONE":
+        why = f" ({order.reason})" if order.reason else ""
+        return f"{what} is {order.state}{why}"
+    price = f" at {order.average_price.normalize():f}" if order.average_price else ""
+    why = f" ({order.reason})" if order.reason and order.outcome != "filled" else ""
+    return f"{what} is DONE, {order.outcome}: {order.filled:+f}{price}{why}"
+
+
+def _fills(
+    mode: Mode, known: OrderDocument | None, order: OrderDocument, at: datetime
+) -> Iterator[Report]:
+    for key, execution in order.executions.items():
+        earlier = known.executions.get(key) if known else None
+        if earlier is None or earlier.exec_id != execution.exec_id:
+            sentence = (
+                f"{order.order_ref}: {execution.quantity:+f} {order.contract.symbol} at "
+                f"{execution.price:f} -> {shares_text(execution.shares)}"
+            )
+            yield _report(mode, order, "execution", sentence, at)
+
+
+def _foreign(before: Desk, after: Desk, at: datetime) -> Iterator[Report]:
+    for key, execution in after.foreign.items():
+        known = before.foreign.get(key)
+        if known is None or known.exec_id != execution.exec_id:
+            symbol = execution.contract.symbol
+            sentence = (
+                f"{execution.quantity:+f} {symbol} at {execution.price:f} by somebody else, "
+                f"booked to EXTERNAL; no strategy's book moves"
+            )
+            yield Report(
+                "execution",
+                at,
+                after.mode,
+                sentence,
+                symbol=symbol,
+                con_id=execution.contract.con_id,
+                details={"exec_id": execution.exec_id},
+            )
+
+
+def _locks(before: Desk, after: Desk, at: datetime) -> Iterator[Report]:
+    for key, lock in after.locks.items():
+        if key not in before.locks:
+            sentence = f"{lock.symbol} is locked: {lock.reason}"
+            yield Report(
+                "alert",
+                at,
+                after.mode,
+                sentence,
+                symbol=lock.symbol,
+                con_id=int(key),
+                details={"lock": lock.kind},
+            )
+    for key, lock in before.locks.items():
+        if key not in after.locks:
+            sentence = f"{lock.symbol} is unlocked"
+            yield Report("alert", at, after.mode, sentence, symbol=lock.symbol, con_id=int(key))
+
+
+def _control(before: Desk, after: Desk, at: datetime) -> Iterator[Report]:
+    if after.control.state is not before.control.state:
+        control = after.control
+        why = f": {control.reason}" if control.reason else ""
+        sentence = f"trading is {control.state}, by {control.by or 'nobody named'}{why}"
+        yield Report("state", at, after.mode, sentence)
+
+
+def _cross(mode: Mode, cross: CrossDocument, run_id: str, at: datetime) -> Report:
+    sentence = (
+        f"{cross.cross_id}: {shares_text(cross.shares)} {cross.contract.symbol} crossed at "
+        f"{cross.price:f} ({cross.price_source})"
+    )
+    return Report(
+        "cross",
+        at,
+        mode,
+        sentence,
+        run_id=run_id,
+        symbol=cross.contract.symbol,
+        con_id=cross.contract.con_id,
+        details={"cross_id": cross.cross_id},
+    )
+
+
+def _report(mode: Mode, order: OrderDocument, kind: str, sentence: str, at: datetime) -> Report:
+    return Report(
+        kind="execution" if kind == "execution" else "order",
+        at=at,
+        mode=mode,
+        sentence=sentence,
+        run_id=order.run_id,
+        symbol=order.contract.symbol,
+        con_id=order.contract.con_id,
+        order_ref=order.order_ref,
+        details={"state": order.state, "outcome": order.outcome},
+    )
+
+
+def _side(quantity: Decimal) -> str:
+    return f"{'BUY' if quantity > 0 else 'SELL'} {abs(quantity):f}"

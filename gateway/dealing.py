@@ -1,0 +1,199 @@
+"""Carrying out a net that is due: prices, plan, margin, journal, then the broker."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from gateway import journal
+from gateway.core import margin, telling, wishes
+from gateway.core.broker import MarginPreview
+from gateway.core.desk import CancelAsked, NetCause, Netted, NotSent, Priced, RunClosed, Silent
+from gateway.core.desk import evolve as evolved
+from gateway.core.netting import Barred, Plan, net
+from gateway.core.orders import Approved
+from gateway.core.prices import Price, reference
+from gateway.floor import Floor
+from gateway.session import BrokerUnavailable
+from gateway.session import NotSent as Unwritten
+from schemas.documents import OrderDocument, RunDocument, path_of
+
+_ROUNDS_MAX = 100
+"""Each round bars at least one more strategy [N8]; more rounds than strategies is a defect."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Deal:
+    """What one net came to."""
+
+    plan: Plan
+    approved: tuple[Approved, ...]
+
+
+async def carry_out(floor: Floor, cause: NetCause) -> None:
+    """Make the net that is due and act on it; close its run. Raises what the doors raise.
+
+    A broker that does not answer leaves nothing planned: the run is closed as failed.
+    """
+    run = _run(floor, cause)
+    try:
+        await _refresh(floor)
+        await _price(floor)
+        deal = await _admitted(floor, cause)
+    except BrokerUnavailable as error:
+        await _close(floor, floor.finished(run, "failed", str(error)))
+        return
+    run = _with_plan(floor, run, deal.plan, cause)
+    if cause.dry_run or deal.plan.is_empty:
+        floor.refuse(deal.plan.refusals, run.run_id)
+        await _close(floor, floor.finished(run, "done"))
+        return
+    await _journal_and_send(floor, run, deal)
+
+
+async def cancel(floor: Floor, orders: Sequence[OrderDocument]) -> None:
+    """Ask the broker to cancel our orders; the answers come as events [N7]."""
+    for order in orders:
+        try:
+            floor.doors.session.cancel(order.order_id, order.client_id)
+        except BrokerUnavailable as error:
+            floor.happen(Silent(order.order_ref, f"the cancel could not be sent: {error}"))
+        else:
+            floor.happen(CancelAsked(order.order_ref))
+
+
+async def _refresh(floor: Floor) -> None:
+    """What people set, and the positions if they were not read just now for a run."""
+    await floor.configure()
+    read_at = floor.desk.read_at
+    bound = floor.desk.settings.snapshot_age_seconds_max
+    if read_at is None or (floor.now - read_at).total_seconds() > bound / 2:
+        await floor.reconcile()
+
+
+async def _price(floor: Floor) -> None:
+    """A reference price for everything that may be traded [N4]."""
+    overlay = floor.desk.run.said if floor.desk.run is not None else {}
+    found: dict[int, Price] = {}
+    for con_id, contract in wishes.contracts(floor.desk, overlay).items():
+        quote = await floor.doors.session.quote(contract)
+        price = reference(quote, floor.last_closes.get(con_id))
+        if price is not None:
+            found[con_id] = price
+    floor.happen(Priced(found))
+
+
+async def _admitted(floor: Floor, cause: NetCause) -> _Deal:
+    """Net, ask IB what it would cost, and net again without what it cannot carry [N8]."""
+    barred: Barred | None = None
+    for _ in range(_ROUNDS_MAX):
+        plan = net(floor.desk, cause, floor.now, barred)
+        previews = await _previews(floor, margin.questions(floor.desk, plan))
+        admission = margin.admit(floor.desk, plan, previews, barred)
+        if admission.barred is None:
+            return _Deal(admission.plan, admission.approved)
+        barred = admission.barred
+    raise AssertionError("a net did not reach its fixed point")
+
+
+async def _previews(floor: Floor, orders: Sequence[OrderDocument]) -> dict[str, MarginPreview]:
+    """IB's what-if answers, asked for together; one that fails is a refusal, not a failed net."""
+    previews: dict[str, MarginPreview] = {}
+    for order in orders:
+        try:
+            previews[order.order_ref] = await floor.doors.session.what_if(order)
+        except BrokerUnavailable as error:
+            previews[order.order_ref] = MarginPreview(refusal=str(error))
+    return previews
+
+
+async def _journal_and_send(floor: Floor, run: RunDocument, deal: _Deal) -> None:
+    made = journal.Entry(floor.desk, floor.desk, deal.plan, {}).made
+    after = evolved(made, floor.desk, floor.now)
+    run_path = path_of(RunDocument, run_id=run.run_id)
+    entry = journal.Entry(floor.desk, after, deal.plan, {run_path: run})
+    try:
+        await journal.record(floor.doors.archive, floor.doors.lease, entry)
+    except journal.JournalRefused as error:
+        floor.happen(await floor.doors.archive.control())
+        nothing = replace(run, orders=(), crosses=(), cancels=())
+        await _close(floor, floor.finished(nothing, "refused", str(error)))
+        return
+    floor.happen(made)
+    for approved in deal.approved:
+        await _send(floor, approved)
+    await cancel(floor, [floor.desk.orders[order_ref] for order_ref in deal.plan.cancels])
+    floor.tell(telling.planned(floor.mode, deal.plan, run.run_id, floor.now))
+    floor.refuse(deal.plan.refusals, run.run_id)
+    await _close(floor, floor.finished(run, "done"))
+
+
+async def _send(floor: Floor, approved: Approved) -> None:
+    """Write one order to the broker, if all that was true at the journal still is [W2].
+
+    First wait until IB's rate limit lets it out at once: from the checks on nothing is awaited.
+    """
+    order = approved.order
+    with suppress(BrokerUnavailable):  # placing says so itself
+        await floor.doors.session.wait_for_room()
+    reason = _stale(floor, order)
+    if reason:
+        floor.happen(NotSent(order.order_ref, reason))
+        return
+    try:
+        floor.doors.session.place(approved)
+    except Unwritten as error:
+        floor.happen(NotSent(order.order_ref, f"not sent: {error}"))
+    except BrokerUnavailable as error:
+        floor.happen(Silent(order.order_ref, f"the broker was lost while sending: {error}"))
+
+
+def _stale(floor: Floor, order: OrderDocument) -> str:
+    if not floor.doors.lease.is_held():
+        return "not sent: the lease ran out"
+    if floor.now > order.valid_until:
+        return f"not sent: its targets were valid until {order.valid_until.isoformat()}"
+    return ""
+
+
+async def _close(floor: Floor, run: RunDocument) -> None:
+    """The net is over: what was due is due no more, and the run document says what came of it."""
+    floor.happen(Netted())
+    floor.happen(RunClosed(run.run_id))
+    await floor.persist({path_of(RunDocument, run_id=run.run_id): run})
+
+
+def _run(floor: Floor, cause: NetCause) -> RunDocument:
+    """The open run that the net belongs to, or a new one for a net without a command."""
+    if floor.desk.run is not None and floor.desk.run.document.run_id == cause.run_id:
+        return floor.desk.run.document
+    return RunDocument(
+        run_id=cause.run_id,
+        command="net",
+        trigger=cause.reason,
+        started_at=floor.now,
+        state="STARTED",
+        dry_run=cause.dry_run,
+    )
+
+
+def _with_plan(floor: Floor, run: RunDocument, plan: Plan, cause: NetCause) -> RunDocument:
+    symbols = {change.con_id: change.symbol for change in plan.wanted}
+    prices = {
+        symbols[con_id]: f"{price.value:f}, {price.source} of {price.at.isoformat()}"
+        for con_id, price in floor.desk.prices.items()
+        if con_id in symbols
+    }
+    what = tuple(
+        f"{order.quantity:+f} {order.contract.symbol} for {telling.shares_text(order.allocations)}"
+        for order in plan.orders
+    )
+    run = replace(run, prices=prices, wanted=plan.wanted, planned=what)
+    run = replace(run, refusals=(*run.refusals, *plan.refusals))
+    if cause.dry_run:
+        return run
+    return replace(
+        run,
+        crosses=tuple(cross.cross_id for cross in plan.crosses),
+        orders=tuple(order.order_ref for order in plan.orders),
+        cancels=plan.cancels,
+    )

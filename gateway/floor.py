@@ -1,0 +1,152 @@
+"""The trading floor: the desk, the doors to the outside, and the few things done with both.
+
+One task works on it at a time (the commander's loop), so nothing here needs a lock.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Literal
+
+from gateway.archive import Archive
+from gateway.clock import Clock
+from gateway.core import reconcile, telling
+from gateway.core.desk import Configured, Desk, Event, evolve
+from gateway.core.prices import Price
+from gateway.core.records import Documents, changed
+from gateway.lease import Lease
+from gateway.ports import Bus
+from gateway.session import Session
+from schemas import codec
+from schemas.documents import ActivityDocument, RefusalEntry, RunDocument, path_of
+from schemas.messages import TOPICS, Market, Message, Report, topic_name
+from schemas.values import Mode
+
+type Outcome = Literal["done", "refused", "failed", "interrupted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """The ways out, one each; `clock` is not one, but is handed around with them."""
+
+    bus: Bus
+    archive: Archive
+    session: Session
+    clock: Clock
+    lease: Lease
+
+
+@dataclass(slots=True)
+class Floor:
+    """The desk with its doors. `persisted` is the desk as Firestore has it."""
+
+    doors: Doors
+    desk: Desk
+    persisted: Desk
+    last_closes: dict[int, Price] = field(default_factory=dict)
+    refused: set[tuple[str, int, tuple[str, ...], str]] = field(default_factory=set)
+    untold: list[Report] = field(default_factory=list)
+    told: int = 0
+
+    @property
+    def mode(self) -> Mode:
+        """Paper or live."""
+        return self.desk.mode
+
+    @property
+    def now(self) -> datetime:
+        """The time by the clock that everything but I/O goes by."""
+        return self.doors.clock.now()
+
+    def happen(self, event: Event) -> None:
+        """Take up one event into the desk."""
+        self.desk = evolve(event, self.desk, self.now)
+
+    def tell(self, reports: Iterable[Report]) -> None:
+        """Remember what is to be told; it is published once what it tells is written."""
+        self.untold.extend(reports)
+
+    def refuse(self, entries: Iterable[RefusalEntry], run_id: str) -> None:
+        """Tell the refusals that are new; what stands refused since the last net is not told again.
+
+        "Published on change only" (architecture 5.4).
+        """
+        entries = tuple(entries)
+        keys = {(e.rule, e.con_id, e.strategies, e.sentence): e for e in entries}
+        fresh = [entry for key, entry in keys.items() if key not in self.refused]
+        self.refused = set(keys)
+        self.tell(telling.refused(self.mode, entry, run_id, self.now) for entry in fresh)
+
+    async def persist(self, more: Documents | None = None) -> None:
+        """Write what changed since the last time, with the activity that tells it, then publish."""
+        self.tell(telling.happened(self.persisted, self.desk, self.now))
+        desk = self.desk
+        documents = {**changed(self.persisted, desk), **self._activity(), **(more or {})}
+        if documents:
+            await self.doors.archive.write(documents)
+        self.persisted = desk
+        await self.publish_reports()
+
+    async def publish_reports(self) -> None:
+        """Publish what is written by now."""
+        reports, self.untold = self.untold, []
+        for report in reports:
+            self.told += 1
+            await self.publish(report, f"{report.at.isoformat()}-{self.told}")
+
+    async def publish(self, message: Message, event_id: str) -> None:
+        """Publish one message on its topic of this mode."""
+        topic = topic_name(TOPICS[type(message)], self.mode)
+        at = message.as_of if isinstance(message, Market) else self.now
+        attributes = codec.attributes(message, event_id, at)
+        await self.doors.bus.publish(topic, codec.encode(message), attributes)
+
+    async def configure(self) -> None:
+        """Read anew what people set; a run and every net go by what is set now."""
+        archive = self.doors.archive
+        settings, strategies = await archive.settings(), await archive.strategies()
+        self.happen(await archive.control())
+        self.happen(Configured(settings, strategies))
+
+    async def reconcile(self) -> None:
+        """Ask the four questions and settle what they say [R1]. Raises `BrokerUnavailable`."""
+        reading = await self.doors.session.read()
+        self.desk = reconcile.settle(self.desk, reading, self.now)
+        await self.persist()
+
+    async def write_run(self, run: RunDocument) -> None:
+        """Write a run document as it stands."""
+        await self.doors.archive.write({path_of(RunDocument, run_id=run.run_id): run})
+
+    def finished(self, run: RunDocument, outcome: Outcome, reason: str = "") -> RunDocument:
+        """The run document closed, and its report ready to be told."""
+        closed = replace(
+            run,
+            state="DONE",
+            outcome=outcome,
+            reason=reason or run.reason,
+            finished_at=self.now,
+        )
+        why = f": {closed.reason}" if closed.reason else ""
+        orders = len(closed.orders)
+        sentence = (
+            f"{run.command} {run.run_id} {outcome}{why}; {orders} orders, "
+            f"{len(closed.crosses)} crosses, {len(closed.refusals)} refusals"
+        )
+        self.tell([Report("run", self.now, self.mode, sentence, run_id=run.run_id)])
+        return closed
+
+    def _activity(self) -> Documents:
+        documents: Documents = {}
+        for index, report in enumerate(self.untold):
+            at = report.at.strftime("%Y%m%dT%H%M%S%f")
+            activity_id = f"{at}-{self.told + index:06d}-{self.desk.epoch}"
+            documents[path_of(ActivityDocument, activity_id=activity_id)] = ActivityDocument(
+                at=report.at,
+                kind=report.kind,
+                sentence=report.sentence,
+                run_id=report.run_id,
+                order_ref=report.order_ref,
+                symbol=report.symbol,
+            )
+        return documents

@@ -1,0 +1,311 @@
+"""What can be asked of the broker over one line, each question with a deadline.
+
+No word of ib_async's is spoken here: `Line` is what `gateway.session` makes of it. An inquiry lives
+and dies with its line.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final, Protocol
+
+from gateway.core import ib_values, ib_words
+from gateway.core.broker import AccountValues, MarginPreview, Quote, Reading
+from gateway.core.ib_bars import bar_length, finished_bars
+from gateway.core.ib_hearing import Hearing, Known
+from schemas.documents import BrokerPosition, OrderDocument
+from schemas.messages import Bars
+from schemas.values import Contract
+
+log = logging.getLogger(__name__)
+
+READ_ATTEMPTS: Final = 5
+"""A reading takes some 10 ms; five in a row disturbed by fills mean that now is no good time."""
+
+POSITIONS: Final = "positions"
+OPEN_ORDERS: Final = "open orders"
+COMPLETED_ORDERS: Final = "completed orders"
+
+
+class BrokerUnavailable(Exception):
+    """Not connected, or no answer in time. What became of the request is unknown."""
+
+
+class NotSent(BrokerUnavailable):
+    """Nothing was written to the broker, for certain; the same may be tried again."""
+
+
+class Unresolved(ValueError):
+    """A description that does not lead to exactly one tradable contract; the text says why."""
+
+
+class Refused(Exception):
+    """IB refused a request, with an error code and a text."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(f"{code} {text}")
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSettings:
+    """Where the gateway is and how long to wait. Deadlines are wall time, whatever `now` says."""
+
+    host: str
+    port: int
+    client_id: int
+    """Above 0, for client 0 adopts manual orders. Fixed, for only it may cancel what it placed."""
+    connect_timeout_seconds: float = 15
+    """A gateway that answers at all does so within 3 s; a hanging one never does."""
+    request_timeout_seconds: float = 10
+    """IB answers within a second; ib_async itself may hold a request back for some."""
+    bars_timeout_seconds: float = 60
+    """IB paces historical data, and gives up after this time itself."""
+    quote_timeout_seconds: float = 12
+    """IB ends a snapshot after 11 s when a price is missing."""
+    gateway_zone: str = "America/New_York"
+    """The zone of times that name none that we know; the gateway's container is set to it."""
+    delayed_data_allowed: bool = False
+    """Ask for delayed prices where there is no subscription; `Quote.delayed` then says so."""
+
+    def __post_init__(self) -> None:
+        if self.client_id <= 0:
+            raise ValueError(f"client_id must be above 0, not {self.client_id}")
+
+
+class Line(Protocol):
+    """One connection: writes requests, and keeps the futures of their answers.
+
+    A future fails with `Refused`, or with `ConnectionError` when the line breaks.
+    """
+
+    hearing: Hearing
+
+    def is_up(self) -> bool:
+        """Whether requests can be written."""
+
+    def abandon(self, reason: str) -> None:
+        """Close at once, and tell why."""
+
+    def start(self) -> tuple[int, asyncio.Future[Any]]:
+        """A number for a request to be written, and the future of its answer."""
+
+    def question(self, name: str) -> asyncio.Future[Any]:
+        """Ask for positions, open or completed orders, which carry no number."""
+
+    def warning(self, request_id: int) -> str:
+        """What IB warned about a request, once."""
+
+    def ask_details(self, request_id: int, contract: Contract) -> None:
+        """Ask what a description means."""
+
+    def ask_bars(self, request_id: int, contract: Contract, size: str, duration: str) -> None:
+        """Ask for bars up to now."""
+
+    def withdraw_bars(self, request_id: int) -> None:
+        """Want them no longer."""
+
+    def ask_quote(self, request_id: int, contract: Contract) -> None:
+        """Ask for a snapshot of the market."""
+
+    def withdraw_quote(self, request_id: int) -> None:
+        """Want it no longer."""
+
+    def ask_executions(self, request_id: int) -> None:
+        """Ask for the day's executions of all clients."""
+
+    def ask_account(self, request_id: int, account: str) -> None:
+        """Subscribe to the account's values."""
+
+    def withdraw_account(self, request_id: int) -> None:
+        """End that subscription."""
+
+    def ask_margin(self, request_id: int, order: OrderDocument, account: str) -> None:
+        """Ask what an order would do to the margin."""
+
+
+class Inquiry:
+    """Everything that is asked over one line."""
+
+    def __init__(
+        self, line: Line, settings: SessionSettings, known: Known, now: Callable[[], datetime]
+    ) -> None:
+        self._line = line
+        self._settings = settings
+        self._known = known
+        self._now = now
+        self._one_reading = asyncio.Lock()
+
+    async def resolve(self, contract: Contract) -> Contract:
+        """See `gateway.session.Session.resolve`."""
+        known = self._known.contracts.get(contract)
+        if known is not None:
+            return known
+        request_id, answer = self._line.start()
+        self._line.ask_details(request_id, contract)
+        try:
+            resolved = ib_values.only_match(contract, await self._answer(answer))
+        except Refused as error:
+            raise Unresolved(_sentence(contract, error)) from error
+        except ValueError as error:
+            raise Unresolved(f"{ib_values.described(contract)} {error}") from error
+        self._known.remember_contract(contract, resolved)
+        return resolved
+
+    async def bars(self, contract: Contract, size: str, duration: str) -> Bars:
+        """See `gateway.session.Session.bars`."""
+        bar_length(size)
+        contract = await self.resolve(contract)
+        request_id, answer = self._line.start()
+        self._line.ask_bars(request_id, contract, size, duration)
+        try:
+            told = await self._answer(answer, self._settings.bars_timeout_seconds)
+        except Refused as error:
+            _check_no_data(contract, error, {ib_words.NO_HISTORY})
+            told = []
+        except BrokerUnavailable:
+            if self._line.is_up():
+                self._line.withdraw_bars(request_id)
+            raise
+        return finished_bars(contract, size, map(ib_values.bar, told), self._now())
+
+    async def quote(self, contract: Contract) -> Quote:
+        """See `gateway.session.Session.quote`."""
+        contract = await self.resolve(contract)
+        request_id, answer = self._line.start()
+        self._line.hearing.watch(request_id)
+        self._line.ask_quote(request_id, contract)
+        ended = False
+        try:
+            ended = await self._answer(answer, self._settings.quote_timeout_seconds)
+        except Refused as error:
+            ended = True
+            _check_no_data(contract, error, ib_words.NO_MARKET_DATA)
+        except BrokerUnavailable:
+            # A slow quote is what it told so far; a broken line is none.
+            if not self._line.is_up():
+                raise
+        finally:
+            ticks, delayed = self._line.hearing.unwatch(request_id)
+            if not ended and self._line.is_up():
+                self._line.withdraw_quote(request_id)
+        return ib_words.quote(contract, self._now(), ticks, delayed)
+
+    async def what_if(self, order: OrderDocument, account: str) -> MarginPreview:
+        """See `gateway.session.Session.what_if`."""
+        request_id, answer = self._line.start()
+        self._line.ask_margin(request_id, order, account)
+        try:
+            state = await self._answer(answer)
+        except Refused as error:
+            return MarginPreview(refusal=str(error))
+        except BrokerUnavailable:
+            warning = self._line.warning(request_id)
+            if not warning:
+                raise
+            return MarginPreview(warning=warning)
+        return ib_values.margins(state, self._line.warning(request_id))
+
+    async def read(self, account: str) -> Reading:
+        """See `gateway.session.Session.read`."""
+        hearing = self._line.hearing
+        async with self._one_reading:
+            before = await self._positions(account)
+            for _ in range(READ_ATTEMPTS):
+                changes = hearing.changes
+                reading = await self._reading(account, before)
+                after = await self._positions(account)
+                if not hearing.ib_is_up:
+                    raise BrokerUnavailable("the gateway has lost its own line to IB")
+                if _quantities(before) == _quantities(after) and hearing.changes == changes:
+                    hearing.has_read = True
+                    return reading
+                before = after
+        raise BrokerUnavailable(
+            f"positions changed, or something was lost, during each of {READ_ATTEMPTS} readings"
+        )
+
+    async def _reading(self, account: str, positions: Mapping[int, BrokerPosition]) -> Reading:
+        request_id, answer = self._line.start()
+        self._line.ask_executions(request_id)
+        executions = await self._answer(answer)
+        open_orders = ib_words.still_open(await self._question(OPEN_ORDERS))
+        completed_orders = await self._question(COMPLETED_ORDERS)
+        values = await self._account_values(account)
+        return Reading(
+            at=self._now(),
+            values=values,
+            positions=tuple(positions.values()),
+            open_orders=open_orders,
+            completed_orders=tuple(completed_orders),
+            executions=tuple(map(self._line.hearing.with_commission, executions)),
+        )
+
+    async def _positions(self, account: str) -> Mapping[int, BrokerPosition]:
+        last = {told.contract.conId: told for told in await self._question(POSITIONS)}
+        return {
+            con_id: ib_values.position(self._known.ours, told)
+            for con_id, told in last.items()
+            if told.position and told.account == account
+        }
+
+    async def _account_values(self, account: str) -> AccountValues:
+        request_id, answer = self._line.start()
+        self._line.ask_account(request_id, account)
+        try:
+            return ib_words.account_values(account, await self._answer(answer))
+        except (ValueError, Refused) as error:
+            raise BrokerUnavailable(f"account {account}: {error}") from error
+        finally:
+            if self._line.is_up():
+                self._line.withdraw_account(request_id)
+
+    async def _question(self, name: str) -> Sequence[Any]:
+        """The answer to a question without a number; without one, the line is given up."""
+        try:
+            told: Sequence[Any] = await self._answer(self._line.question(name))
+        except BaseException:
+            self._line.abandon(f"the question for {name} was left unanswered")
+            raise
+        return told
+
+    async def _answer(self, answer: Awaitable[Any], seconds: float = 0) -> Any:
+        limit = seconds or self._settings.request_timeout_seconds
+        try:
+            async with asyncio.timeout(limit):
+                return await answer
+        except TimeoutError:
+            notice = self._line.hearing.last_notice
+            last = f"; the last notice was: {notice}" if notice else ""
+            raise BrokerUnavailable(f"no answer within {limit:g} s{last}") from None
+        except ConnectionError as error:
+            raise BrokerUnavailable("the line to the gateway broke") from error
+
+
+def _quantities(positions: Mapping[int, BrokerPosition]) -> Mapping[int, Decimal]:
+    return {con_id: held.quantity for con_id, held in positions.items()}
+
+
+def _check_no_data(contract: Contract, refusal: Refused, codes: Collection[int]) -> None:
+    """Return if the code means that there is no data, else raise what it means (trap 15)."""
+    sentence = _sentence(contract, refusal)
+    if refusal.code == ib_words.NO_CONTRACT:
+        raise Unresolved(sentence) from refusal
+    if refusal.code not in codes:
+        raise BrokerUnavailable(sentence) from refusal
+    log.warning("no data: %s", sentence)
+
+
+def _sentence(contract: Contract, refusal: Refused) -> str:
+    return f"{ib_values.described(contract)}: {refusal}"
+
+
+def only_account(accounts: Sequence[str]) -> str:
+    """The one account of the login. Raises `BrokerUnavailable` for none or several."""
+    if len(accounts) != 1:
+        listed = ", ".join(accounts)
+        raise BrokerUnavailable(f"the login has {len(accounts)} accounts ({listed}), not one")
+    return accounts[0]

@@ -1,0 +1,170 @@
+"""From a delivery to something the desk can take up, or to the dead letters with a reason.
+
+What does not validate is the message's own fault: it goes to the dead-letter topic with its
+original bytes and a sentence, is acked, and never stops the ones behind it. What the world prevents
+raises, and the message comes again.
+"""
+
+import hashlib
+from collections import OrderedDict
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from gateway.core.desk import Said
+from gateway.floor import Floor
+from gateway.ports import Delivery
+from gateway.session import Unresolved
+from schemas import codec
+from schemas.documents import TargetsDocument
+from schemas.messages import DEAD_LETTERS, Command, Report, Target, Targets, topic_name
+
+FUTURE_SECONDS_MAX: Final = 60
+"""How far ahead of our clock an `as_of` may be [T2]; more is a wrong clock, not a late message."""
+
+_SEEN_MAX: Final = 10_000
+_ATTRIBUTE_BYTES_MAX: Final = 1024
+
+
+class Refused(ValueError):
+    """A well-formed message that cannot be used; the text says why and what to do."""
+
+
+@dataclass(slots=True)
+class Intake:
+    """Reads deliveries for one floor. `first_seen` dates messages under virtual time [T2]."""
+
+    floor: Floor
+    first_seen: OrderedDict[str, datetime] = field(default_factory=OrderedDict)
+
+    async def command(self, delivery: Delivery) -> Command | None:
+        """The command delivered, or None if it went to the dead letters."""
+        try:
+            return codec.decode_command(delivery.data)
+        except codec.Invalid as error:
+            await self.bury(delivery, str(error))
+            return None
+
+    async def targets(self, delivery: Delivery) -> Said | None:
+        """The targets delivered, dated and resolved; None if they went to the dead letters."""
+        try:
+            said = codec.decode(Targets, delivery.data)
+            document = await self._document(said, delivery)
+            self._check_strategy(said)
+            self._check_repeated(document)
+        except (codec.Invalid, Refused, Unresolved) as error:
+            await self.bury(delivery, str(error))
+            return None
+        if said.dry_run and not self._is_dry_answer(said):
+            self._alert(said, "dry_run targets outside a dry run change nothing")
+            return None
+        return Said(document, said.dry_run)
+
+    async def bury(self, delivery: Delivery, reason: str) -> None:
+        """Send a delivery to the dead letters with the reason, and tell it."""
+        floor = self.floor
+        attributes = {
+            "reason": _clipped(reason),
+            "source-subscription": delivery.subscription,
+            "source-message-id": delivery.message_id,
+        }
+        topic = topic_name(DEAD_LETTERS, floor.mode)
+        await floor.doors.bus.publish(topic, delivery.data, attributes)
+        sentence = f"message {delivery.message_id} of {delivery.subscription} refused: {reason}"
+        details = {"message_id": delivery.message_id}
+        floor.tell([Report("refusal", floor.now, floor.mode, sentence, details=details)])
+
+    async def _document(self, said: Targets, delivery: Delivery) -> TargetsDocument:
+        as_of = said.as_of or self._dated(delivery)
+        ahead = (as_of - self.floor.now).total_seconds()
+        if ahead > FUTURE_SECONDS_MAX:
+            raise Refused(
+                f"as_of: {as_of.isoformat()} is {ahead:.0f} s in the future, at most "
+                f"{FUTURE_SECONDS_MAX} s allowed"
+            )
+        fresh = timedelta(minutes=self.floor.desk.settings.fresh_minutes)
+        return TargetsDocument(
+            strategy=said.strategy,
+            targets=await self._resolved(said.targets),
+            as_of=as_of,
+            valid_until=said.valid_until or as_of + fresh,
+            message_id=delivery.message_id,
+            run_id=said.run_id,
+            last_status=said.status,
+            last_reason=said.reason,
+            last_as_of=as_of,
+            last_message_id=delivery.message_id,
+            last_run_id=said.run_id,
+            last_digest=_digest(said),
+        )
+
+    async def _resolved(self, targets: tuple[Target, ...]) -> tuple[Target, ...]:
+        """The targets with every contract identified by its conId [T3]."""
+        found = []
+        for index, target in enumerate(targets):
+            try:
+                contract = await self.floor.doors.session.resolve(target.contract)
+            except Unresolved as error:
+                raise Refused(f"targets[{index}]: {error}") from error
+            found.append(
+                replace(
+                    target,
+                    con_id=contract.con_id,
+                    symbol=contract.symbol,
+                    primary_exchange=contract.primary_exchange,
+                    local_symbol=contract.local_symbol,
+                )
+            )
+        con_ids = [target.con_id for target in found]
+        if len(set(con_ids)) < len(con_ids):
+            raise Refused("targets: two entries are the same contract")
+        return tuple(found)
+
+    def _check_strategy(self, said: Targets) -> None:
+        if said.strategy not in self.floor.desk.strategies:
+            known = ", ".join(sorted(self.floor.desk.strategies)) or "none"
+            raise Refused(
+                f"strategy: {said.strategy!r} is not known ({known}); make strategies/"
+                f"{said.strategy} first"
+            )
+
+    def _check_repeated(self, document: TargetsDocument) -> None:
+        """Equal `as_of` with other content: the first is kept, the second refused aloud [T2]."""
+        known = self.floor.desk.targets.get(document.strategy)
+        if known is None or known.last_as_of != document.last_as_of:
+            return
+        if known.last_digest != document.last_digest:
+            raise Refused(
+                f"as_of: {document.strategy} said something else as of the same instant in "
+                f"message {known.last_message_id}; the first is kept"
+            )
+
+    def _dated(self, delivery: Delivery) -> datetime:
+        """The time of publishing; under virtual time, of first sight, also when it comes again."""
+        if not self.floor.doors.clock.is_virtual:
+            return delivery.publish_time
+        at = self.first_seen.setdefault(delivery.message_id, self.floor.now)
+        if len(self.first_seen) > _SEEN_MAX:
+            self.first_seen.popitem(last=False)
+        return at
+
+    def _is_dry_answer(self, said: Targets) -> bool:
+        run = self.floor.desk.run
+        return run is not None and run.document.dry_run and run.document.run_id == said.run_id
+
+    def _alert(self, said: Targets, sentence: str) -> None:
+        floor = self.floor
+        report = Report(
+            "alert", floor.now, floor.mode, f"{said.strategy}: {sentence}", strategy=said.strategy
+        )
+        floor.tell([report])
+
+
+def _digest(said: Targets) -> str:
+    """A short fingerprint of what was said."""
+    return hashlib.sha256(codec.encode(said)).hexdigest()[:16]
+
+
+def _clipped(text: str) -> str:
+    """As much of a text as an attribute may hold."""
+    return text.encode()[:_ATTRIBUTE_BYTES_MAX].decode(errors="ignore")

@@ -1,0 +1,119 @@
+"""One gateway acts per mode [R3]: a lease in Firestore, in real time, whose epoch only grows.
+
+Times in the document are the wall's; whether *we* still hold it is judged by our monotonic clock
+from the moment before we asked, so a slow answer or a stopped process can only make it shorter.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from gateway.archive import Archive, writes
+from gateway.ports import Reads, Write
+from schemas import codec
+from schemas.documents import LeaseDocument, path_of
+
+
+class LeaseLost(Exception):
+    """Another gateway holds the lease, or ours ran out: stop trading at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseTimes:
+    """Real seconds. The margin covers clocks that differ and a write under way [R3]."""
+
+    ttl_seconds: float = 30.0
+    renew_seconds: float = 10.0
+    margin_seconds: float = 3.0
+
+
+@dataclass(slots=True)
+class Lease:
+    """The right to act. `acquire` before anything else, `keep` for as long as the process lives."""
+
+    archive: Archive
+    owner: str
+    times: LeaseTimes = field(default_factory=LeaseTimes)
+    epoch: int = 0
+    _good_until: float = 0.0
+
+    @property
+    def path(self) -> str:
+        """Where the lease lies."""
+        return path_of(LeaseDocument, mode=self.archive.mode)
+
+    def is_held(self) -> bool:
+        """Whether we may still write to the broker: no await between asking and writing [W2]."""
+        return time.monotonic() < self._good_until - self.times.margin_seconds
+
+    async def acquire(self) -> None:
+        """Wait until the lease is ours. A lease that was not given back is waited out."""
+        while not await self._try_acquire():
+            await asyncio.sleep(1.0)
+
+    async def keep(self) -> None:
+        """Renew until cancelled. Raises `LeaseLost`."""
+        while True:
+            await asyncio.sleep(self.times.renew_seconds)
+            await self._renew()
+
+    async def release(self) -> None:
+        """Give it back, so that the next gateway need not wait. Sends nothing from now on."""
+        self._good_until = 0.0
+        await self.archive.transact([self.path], self._released)
+
+    async def _try_acquire(self) -> bool:
+        before = time.monotonic()
+        granted: list[int] = []
+
+        def decide(reads: Reads) -> Sequence[Write]:
+            found = self._document(reads)
+            granted.clear()
+            if found is not None and not self._is_free(found):
+                return []
+            granted.append(found.epoch + 1 if found is not None else 1)
+            return self._write(granted[0])
+
+        await self.archive.transact([self.path], decide)
+        if granted:
+            self.epoch = granted[0]
+            self._good_until = before + self.times.ttl_seconds
+        return bool(granted)
+
+    async def _renew(self) -> None:
+        before = time.monotonic()
+        await self.archive.transact([self.path], self._renewed)
+        self._good_until = before + self.times.ttl_seconds
+
+    def check(self, reads: Reads) -> None:
+        """Raise `LeaseLost` unless the document read in a transaction says that it is ours [W1]."""
+        found = self._document(reads)
+        if found is None or (found.owner, found.epoch) != (self.owner, self.epoch):
+            holder = f"{found.owner} with epoch {found.epoch}" if found else "nobody"
+            raise LeaseLost(f"{self.path} is held by {holder}, not {self.owner} {self.epoch}")
+
+    def _renewed(self, reads: Reads) -> Sequence[Write]:
+        self.check(reads)
+        return self._write(self.epoch)
+
+    def _released(self, reads: Reads) -> Sequence[Write]:
+        found = self._document(reads)
+        if found is None or (found.owner, found.epoch) != (self.owner, self.epoch):
+            return []
+        now = datetime.now(UTC)
+        return writes({self.path: LeaseDocument("", self.epoch, now, now)}, {})
+
+    def _write(self, epoch: int) -> Sequence[Write]:
+        now = datetime.now(UTC)
+        expires = now + timedelta(seconds=self.times.ttl_seconds)
+        return writes({self.path: LeaseDocument(self.owner, epoch, now, expires)}, {})
+
+    def _is_free(self, found: LeaseDocument) -> bool:
+        margin = timedelta(seconds=self.times.margin_seconds)
+        return not found.owner or datetime.now(UTC) > found.expires_at + margin
+
+    def _document(self, reads: Reads) -> LeaseDocument | None:
+        data = reads[self.path]
+        return None if data is None else codec.from_document(LeaseDocument, data)

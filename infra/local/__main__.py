@@ -1,0 +1,73 @@
+"""The whole system on one machine: `python -m infra.local demo` and `python -m infra.local up`."""
+
+import argparse
+import asyncio
+import logging
+import sys
+import time
+from collections.abc import Sequence
+from datetime import date, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from gateway.simulator.bars import BarBook, BarsError, read_folder
+from infra.local.day import DayFailed
+from infra.local.demo import BUNDLED, chosen_day, play
+from infra.local.emulators import EmulatorsFailed, EmulatorsNotFound
+from infra.local.processes import ChildFailed
+from infra.local.stack import StackFailed, StackName
+from infra.local.tables import tables, verdict
+from infra.local.up import serve
+
+NEW_YORK = ZoneInfo("America/New_York")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse, play or serve, and return the exit code: 0 good, 1 not as promised, 2 not possible."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
+    try:
+        bars = read_folder(options.bars)
+        day = chosen_day(bars, options.day)
+        if options.action == "up":
+            return asyncio.run(serve(options.stack, bars, day))
+        return asyncio.run(_demo(options.stack, bars, day, options.bars == BUNDLED))
+    except (BarsError, EmulatorsNotFound, OSError, ValueError) as error:
+        print(f"{options.action}: {error}", file=sys.stderr)
+        return 2
+    except (ChildFailed, DayFailed, EmulatorsFailed, StackFailed) as error:
+        print(f"{options.action}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+async def _demo(name: StackName, bars: BarBook, day: date, bundled: bool) -> int:
+    began = time.monotonic()
+    what = "SYNTHETIC bars, invented and deterministic" if bundled else "bars from files"
+    print(f"one trading day, {day}: {what}; {name} stack; times are New York's\n", flush=True)
+    ending = await play(name, bars, day, _say)
+    found = verdict(ending)
+    print(f"\n{tables(ending)}\n")
+    print("\n".join(found.sentences()))
+    print(f"played in {time.monotonic() - began:.1f} s")
+    return 0 if found.is_good else 1
+
+
+def _say(at: datetime, line: str) -> None:
+    print(f"{at.astimezone(NEW_YORK):%H:%M:%S} {line}", flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m infra.local", description=__doc__)
+    actions = parser.add_subparsers(dest="action", required=True)
+    for action, what in (("demo", "play one trading day"), ("up", "run until Ctrl-C")):
+        one = actions.add_parser(action, help=what)
+        one.add_argument("--stack", choices=("embedded", "emulators"), default="embedded")
+        one.add_argument("--bars", type=Path, default=BUNDLED, help="folder of CSV files")
+        one.add_argument("--day", type=date.fromisoformat, help="default: the last whole one")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+"""The demo: which day to play, and playing it on a stack."""
+
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Final
+
+from gateway.simulator.bars import BarBook
+from gateway.simulator.broker import ExchangeOptions, InitialHolding
+from infra.local.day import EXTERNAL_QUANTITY, SYMBOL, Day, Ending
+from infra.local.stack import StackName, StackOptions, running
+
+BUNDLED: Final = Path(__file__).parent / "bars"
+"""The invented bars that come with the project."""
+
+EXECUTIONS_QUANTITY_MAX: Final = Decimal(200)
+"""Fills come in pieces of at most so many shares, so that partial fills are seen."""
+
+SEED: Final = 7
+
+
+def chosen_day(bars: BarBook, wanted: date | None) -> date:
+    """The day asked for, else the last whole one. Raises `ValueError` naming what there is."""
+    whole = bars.whole_days()
+    if wanted is None and whole:
+        return whole[-1]
+    if wanted is not None and wanted in bars.trading_days:
+        return wanted
+    days = bars.trading_days
+    span = f"there are bars from {days[0]} to {days[-1]}" if days else "there are no 30-minute bars"
+    raise ValueError(f"DAY={wanted or 'the last whole one'} cannot be played: {span}")
+
+
+def exchange_options(bars: BarBook, start: datetime, holding: Decimal) -> ExchangeOptions:
+    """The account at the start: cash, and `holding` SPY that nobody explained.
+
+    Raises `ValueError` when there is no price of SPY to have bought them at.
+    """
+    if not holding:
+        return ExchangeOptions(seed=SEED, executions_quantity_max=EXECUTIONS_QUANTITY_MAX)
+    known = bars.series(SYMBOL, "30 mins").started(start)
+    if not known:
+        raise ValueError(f"there are no 30-minute bars of {SYMBOL} up to {start.isoformat()}")
+    return ExchangeOptions(
+        holdings=(InitialHolding(SYMBOL, holding, known[-1].open),),
+        seed=SEED,
+        executions_quantity_max=EXECUTIONS_QUANTITY_MAX,
+    )
+
+
+def half_hours(bars: BarBook, day: date) -> tuple[tuple[datetime, ...], datetime]:
+    """When the half-hour bars of a day start, and when the session closes."""
+    session = bars.session(day)
+    if session is None:
+        raise ValueError(f"{day} has no session")
+    length = timedelta(minutes=30)
+    count = int((session.closes - session.opens) / length)
+    return tuple(session.opens + n * length for n in range(count)), session.closes
+
+
+async def play(
+    name: StackName, bars: BarBook, day: date, say: Callable[[datetime, str], None]
+) -> Ending:
+    """Play a day on a stack from its start to its end; `say` gets the story line by line."""
+    starts, closes = half_hours(bars, day)
+    options = StackOptions(bars, starts[0], exchange_options(bars, starts[0], EXTERNAL_QUANTITY))
+    async with running(name, options) as stack:
+        return await Day(stack, starts, closes, say).play()

@@ -1,0 +1,134 @@
+"""The embedded stack's door for gcloud and curl: as much of two REST APIs as a person needs.
+
+`POST /v1/projects/{project}/topics/{topic}:publish` is Pub/Sub's, so that `gcloud pubsub topics
+publish` works against it; `GET /v1/projects/{project}/databases/(default)/documents/{path}` shows a
+document, or a collection's documents, as plain JSON. Loopback only, for people: nothing of the
+system uses it.
+"""
+
+import asyncio
+import base64
+import binascii
+import json
+import re
+import threading
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+from gateway.ports import Bus, Store
+
+CALL_SECONDS_MAX: Final = 10.0
+BODY_BYTES_MAX: Final = 10_000_000
+_PUBLISH: Final = re.compile(r"/v1/projects/[^/]+/topics/([^/:]+):publish")
+_DOCUMENT: Final = re.compile(r"/v1/projects/[^/]+/databases/\(default\)/documents/(.+)")
+
+
+class _Refused(Exception):
+    """A request that cannot be carried out, with the HTTP status that says whose fault it is."""
+
+    def __init__(self, status: HTTPStatus, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+@contextmanager
+def opened(bus: Bus, store: Store, loop: asyncio.AbstractEventLoop) -> Iterator[str]:
+    """Serve on a free loopback port while the context is entered; gives `host:port`."""
+
+    class Handler(_Handler):
+        rooms = (bus, store, loop)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, name="door", daemon=True)
+    thread.start()
+    try:
+        yield f"127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """One request. Calls run on the stack's event loop; this thread waits for them."""
+
+    rooms: tuple[Bus, Store, asyncio.AbstractEventLoop]
+
+    def do_POST(self) -> None:
+        """Publish messages."""
+        self._answer(self._publish)
+
+    def do_GET(self) -> None:
+        """Show a document or a collection."""
+        self._answer(self._show)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing: the terminal belongs to the story."""
+
+    def _publish(self) -> dict[str, Any]:
+        found = _PUBLISH.fullmatch(urlsplit(self.path).path)
+        if found is None:
+            raise _Refused(HTTPStatus.NOT_FOUND, f"there is nothing at {self.path}")
+        messages = _messages(self._body())
+        topic = unquote(found.group(1))
+        return {"messageIds": [self._call(self._publish_one(topic, m)) for m in messages]}
+
+    async def _publish_one(self, topic: str, message: dict[str, Any]) -> str:
+        bus, _, _ = self.rooms
+        try:
+            data = base64.b64decode(message.get("data", ""), validate=True)
+            return await bus.publish(topic, data, message.get("attributes") or {})
+        except LookupError as error:
+            raise _Refused(HTTPStatus.NOT_FOUND, str(error)) from error
+        except (binascii.Error, TypeError, ValueError) as error:
+            raise _Refused(HTTPStatus.BAD_REQUEST, str(error)) from error
+
+    def _show(self) -> dict[str, Any]:
+        found = _DOCUMENT.fullmatch(unquote(urlsplit(self.path).path))
+        if found is None:
+            raise _Refused(HTTPStatus.NOT_FOUND, f"there is nothing at {self.path}")
+        _, store, _ = self.rooms
+        path = found.group(1).strip("/")
+        if path.count("/") % 2 == 0:
+            return dict(self._call(store.list(path)))
+        document = self._call(store.get(path))
+        if document is None:
+            raise _Refused(HTTPStatus.NOT_FOUND, f"there is no document {path}")
+        return dict(document)
+
+    def _body(self) -> bytes:
+        length = int(self.headers.get("Content-Length") or 0)
+        if length > BODY_BYTES_MAX:
+            raise _Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "over 10 MB")
+        return self.rfile.read(length)
+
+    def _call[T](self, work: Coroutine[Any, Any, T]) -> T:
+        _, _, loop = self.rooms
+        return asyncio.run_coroutine_threadsafe(work, loop).result(CALL_SECONDS_MAX)
+
+    def _answer(self, work: Any) -> None:
+        try:
+            status, body = HTTPStatus.OK, work()
+        except _Refused as error:
+            status = error.status
+            body = {"error": {"code": int(status), "message": str(error), "status": status.name}}
+        data = json.dumps(body, indent=2, default=str).encode() + b"\n"
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+
+def _messages(body: bytes) -> list[dict[str, Any]]:
+    try:
+        messages = json.loads(body)["messages"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise _Refused(HTTPStatus.BAD_REQUEST, "the body must be {messages: [...]}") from error
+    if not isinstance(messages, list) or not all(isinstance(m, dict) for m in messages):
+        raise _Refused(HTTPStatus.BAD_REQUEST, "messages must be a list of objects")
+    return messages

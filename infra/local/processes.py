@@ -1,0 +1,101 @@
+"""Child processes of a local stack: started, watched, and never left behind."""
+
+import asyncio
+import re
+import signal
+import sys
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Final
+
+START_SECONDS_MAX: Final = 60.0
+STOP_SECONDS_MAX: Final = 10.0
+"""A gateway has 10 s on Cloud Run too, from SIGTERM to its end (cloud.md 1.2)."""
+
+
+class ChildFailed(Exception):
+    """A child process ended, or did not get ready; the text holds the last lines it wrote."""
+
+
+class Child:
+    """One child process. What it writes to stderr and stdout is passed on, line by line."""
+
+    def __init__(self, name: str, command: Sequence[str], quiet: bool = True) -> None:
+        self.name = name
+        self._command = tuple(command)
+        self._quiet = quiet
+        self._lines: deque[str] = deque(maxlen=30)
+        self._process: asyncio.subprocess.Process | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._ready: asyncio.Future[str] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process id. Raises `ChildFailed` before `start`."""
+        if self._process is None:
+            raise ChildFailed(f"{self.name} was not started")
+        return self._process.pid
+
+    async def start(self, environment: Mapping[str, str], ready: re.Pattern[str] | None) -> str:
+        """Start it and wait for a line that matches `ready`; returns the pattern's first group.
+
+        Raises `ChildFailed` when it ends first or takes longer than `START_SECONDS_MAX`.
+        """
+        self._process = await asyncio.create_subprocess_exec(
+            *self._command,
+            env=dict(environment),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C is ours to pass on, once everything is told
+        )
+        self._ready = asyncio.get_running_loop().create_future()
+        self._reader = asyncio.create_task(self._read(ready))
+        if ready is None:
+            return ""
+        try:
+            return await asyncio.wait_for(asyncio.shield(self._ready), START_SECONDS_MAX)
+        except TimeoutError as error:
+            await self.stop()
+            raise self._failed("did not get ready") from error
+
+    async def wait(self) -> None:
+        """Return never: raises `ChildFailed` when the process ends."""
+        assert self._process is not None  # nobody waits for what was not started
+        code = await self._process.wait()
+        if self._reader is not None:
+            await self._reader
+        raise self._failed(f"ended with {code}")
+
+    async def stop(self) -> None:
+        """SIGTERM, then SIGKILL after `STOP_SECONDS_MAX`. One that is gone already is no error."""
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        with suppress(ProcessLookupError):
+            process.send_signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(process.wait(), STOP_SECONDS_MAX)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+        if self._reader is not None:
+            await self._reader
+
+    async def _read(self, ready: re.Pattern[str] | None) -> None:
+        assert self._process is not None  # read only what was started
+        assert self._process.stdout is not None  # it was asked for a pipe
+        async for raw in self._process.stdout:
+            line = raw.decode(errors="replace").rstrip()
+            self._lines.append(line)
+            if not self._quiet or " ERROR " in f" {line}":
+                print(f"{self.name}: {line}", file=sys.stderr)
+            found = ready.search(line) if ready else None
+            if found and self._ready is not None and not self._ready.done():
+                self._ready.set_result(found.group(1))
+        if self._ready is not None and not self._ready.done():
+            self._ready.set_exception(self._failed("ended before it was ready"))
+            self._ready.exception()  # read here too, for nobody may be waiting
+
+    def _failed(self, what: str) -> ChildFailed:
+        return ChildFailed("\n  ".join([f"{self.name} {what}; its last lines:", *self._lines]))

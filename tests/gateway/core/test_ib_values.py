@@ -1,0 +1,171 @@
+"""ib_async's records and ours, field by field."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+import ib_async
+import pytest
+
+from gateway.core import ib_values
+from gateway.core.broker import BrokerStatus
+from schemas.documents import OrderDocument
+from schemas.values import Contract, OrderType
+
+AT = datetime(2025, 6, 2, 14, 30, tzinfo=UTC)
+SPY = Contract("SPY", con_id=756733, primary_exchange="ARCA")
+ORDER = OrderDocument(
+    order_ref="paper-756733-1",
+    contract=SPY,
+    quantity=Decimal("1E+2"),
+    allocations=(),
+    order_type=OrderType.MKT,
+    tif="DAY",
+    limit_price=None,
+    adaptive_priority="Urgent",
+    outside_rth=False,
+    decision_price=Decimal(590),
+    created_at=AT,
+    valid_until=AT,
+    epoch=1,
+    generation=1,
+    run_id="r1",
+    state="PENDING",
+)
+EXECUTION = ib_async.Execution(
+    execId="0000e0d5.01.01",
+    time=datetime(2025, 6, 2, 10, 30, tzinfo=timezone(timedelta(hours=-4))),
+    acctNumber="DUSIM1",
+    exchange="ISLAND",
+    side="SLD",
+    shares=10.0,
+    price=590.01,
+    permId=77,
+    clientId=7,
+    orderId=5,
+    orderRef="paper-756733-1",
+)
+
+
+def details(con_id: int, sec_type: str = "STK", **more: Any) -> ib_async.ContractDetails:
+    contract = ib_async.Contract(
+        symbol="SPY", conId=con_id, secType=sec_type, exchange="ARCA", currency="USD"
+    )
+    return ib_async.ContractDetails(contract=contract, **more)
+
+
+def test_a_market_order_is_sent_with_all_that_ib_might_choose_otherwise() -> None:
+    """Traps 1 and 8: tif against presets, orderRef to find it again."""
+    fields = ib_values.order_fields(ORDER, "DUSIM1")
+    assert (fields["action"], str(fields["totalQuantity"]), fields["tif"]) == ("BUY", "100", "DAY")
+    assert (fields["orderRef"], fields["account"]) == ("paper-756733-1", "DUSIM1")
+    assert fields["algoStrategy"] == "Adaptive"
+    assert fields["algoParams"] == [("adaptivePriority", "Urgent")]
+
+
+def test_a_market_order_without_priority_uses_no_algo() -> None:
+    plain = ib_values.order_fields(replace(ORDER, adaptive_priority=""), "DUSIM1")
+    assert "algoStrategy" not in plain
+
+
+def test_a_negative_quantity_is_sold() -> None:
+    fields = ib_values.order_fields(replace(ORDER, quantity=Decimal(-7)), "DUSIM1")
+    assert (fields["action"], fields["totalQuantity"]) == ("SELL", Decimal(7))
+
+
+def test_a_limit_order_has_its_price_and_no_algo() -> None:
+    order = replace(ORDER, order_type=OrderType.LMT, limit_price=Decimal("590.10"))
+    fields = ib_values.order_fields(replace(order, outside_rth=True), "DUSIM1")
+    assert (fields["orderType"], fields["lmtPrice"]) == ("LMT", Decimal("590.10"))
+    assert fields["outsideRth"]
+    assert "algoStrategy" not in fields
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"tif": ""}, "must have a tif"),
+        ({"quantity": Decimal(0)}, "must have a quantity"),
+        ({"order_ref": ""}, "must have an order_ref"),
+        ({"order_type": OrderType.LMT}, "must have a limit_price"),
+    ],
+)
+def test_an_order_that_ib_would_take_otherwise_is_not_sent(
+    change: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        ib_values.order_fields(replace(ORDER, **change), "DUSIM1")
+
+
+def test_exactly_one_contract_must_match() -> None:
+    found = [details(1, "FUT"), details(756733)]
+    assert ib_values.only_match(Contract("SPY"), found).con_id == 756733
+
+
+@pytest.mark.parametrize(("con_ids", "count"), [((), 0), ((1, 2, 3), 3)])
+def test_none_or_several_contracts_are_an_error_that_says_how_many(
+    con_ids: tuple[int, ...], count: int
+) -> None:
+    """[T3]"""
+    with pytest.raises(ValueError, match=f"means {count} contracts"):
+        ib_values.only_match(Contract("SPY"), [details(con_id) for con_id in con_ids])
+
+
+def test_a_resolved_contract_keeps_the_route_and_learns_the_rest() -> None:
+    resolved = ib_values.only_match(Contract("SPY"), [details(756733)])
+    assert (resolved.exchange, resolved.con_id, resolved.multiplier) == ("SMART", 756733, 1)
+
+
+def test_a_contract_quoted_in_pence_is_refused() -> None:
+    with pytest.raises(ValueError, match="1/100 of its currency"):
+        ib_values.only_match(Contract("SPY"), [details(1, priceMagnifier=100)])
+
+
+def test_a_multiplier_is_read() -> None:
+    future = ib_async.Contract(secType="FUT", symbol="ES", exchange="CME", multiplier="50")
+    assert ib_values.contract(future).multiplier == 50
+    assert ib_values.contract(future).exchange == "CME"
+
+
+def test_a_stock_is_routed_smart_wherever_it_was_executed() -> None:
+    executed = ib_async.Contract(secType="STK", symbol="SPY", exchange="ISLAND")
+    assert ib_values.contract(executed).exchange == "SMART"
+
+
+def test_an_execution_is_signed_exact_and_in_utc() -> None:
+    told = ib_values.execution(ib_values.contract, ib_async.Contract(symbol="SPY"), EXECUTION)
+    assert (told.quantity, told.price, told.at) == (Decimal(-10), Decimal("590.01"), AT)
+    assert told.at.tzinfo is UTC
+    assert (told.order_ref, told.exchange, told.commission) == ("paper-756733-1", "ISLAND", None)
+
+
+def test_a_commission_that_ib_does_not_know_yet_is_none() -> None:
+    unset = ib_async.CommissionReport("e.01", ib_async.util.UNSET_DOUBLE, "USD")
+    assert ib_values.commission(unset) is None
+    paid = ib_values.commission(ib_async.CommissionReport("e.01", 1.05, "USD"))
+    assert paid is not None
+    assert (paid.amount, paid.currency) == (Decimal("1.05"), "USD")
+
+
+def test_a_completed_order_counts_its_fills_in_a_field_of_its_own() -> None:
+    """Trap 9: total quantity 0, no order id."""
+    order = ib_async.Order(orderRef="paper-1-1", permId=77, filledQuantity=10.0)
+    state = ib_async.OrderState(status="Filled", completedStatus="Filled Size: 10")
+    report = ib_values.completed_order(ib_async.Contract(conId=1), order, state)
+    assert (report.status, report.filled, report.order_id) == (BrokerStatus.FILLED, 10, 0)
+
+
+def test_an_order_status_counts_fills() -> None:
+    report = ib_values.status(5, "Submitted", 3.0, (7.0, 590.0, 77, 0, 590.0, 7, "", 0.0))
+    assert (report.perm_id, report.client_id, report.filled) == (77, 7, Decimal(3))
+    assert report.status is BrokerStatus.WORKING
+
+
+def test_a_what_if_answer_gives_its_numbers_and_its_warning() -> None:
+    state = ib_async.OrderState(
+        initMarginAfter="200.5", initMarginChange="10", warningText="too much"
+    )
+    preview = ib_values.margins(state, "earlier")
+    assert (preview.initial_margin, preview.initial_margin_change) == (Decimal("200.5"), 10)
+    assert (preview.warning, preview.commission) == ("too much", None)
