@@ -6,6 +6,7 @@ before it touches anything of ours. `PUBSUB_EMULATOR_HOST` is honoured when a bu
 
 import asyncio
 import functools
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -113,6 +114,11 @@ class GoogleBus:
         self._publisher.stop()
         if self._publishing:
             await asyncio.wait(self._publishing, timeout=self._settings.close_deadline_seconds)
+        closed = asyncio.wrap_future(_on_daemon(self._close_channels))
+        await asyncio.wait([closed], timeout=self._settings.close_deadline_seconds)
+
+    def _close_channels(self) -> None:
+        """Blocks for 10 s where a stream is just trying to reconnect."""
         self._publisher.transport.close()
         self._subscriber.close()
 
@@ -206,6 +212,20 @@ class GoogleSubscription:
             error = LookupError(f"there is no subscription {self._name!r}: {error}")
         self._error = self._error or error
         self._ended.set()
+
+
+def _on_daemon(work: Callable[[], None]) -> "Future[None]":
+    """Run blocking work on a thread that keeps neither the loop nor the process from ending."""
+    done: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            work()
+        finally:
+            done.set_result(None)
+
+    threading.Thread(target=run, daemon=True).start()
+    return done
 
 
 def _publisher(settings: BusSettings) -> Any:

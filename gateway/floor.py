@@ -79,7 +79,9 @@ class Floor:
 
     async def persist(self, more: Documents | None = None) -> None:
         """Write what changed since the last time, with the activity that tells it, then publish."""
-        self.tell(telling.happened(self.persisted, self.desk, self.now))
+        self.untold = telling.in_order(
+            self.untold, telling.happened(self.persisted, self.desk, self.now)
+        )
         desk = self.desk
         documents = {**changed(self.persisted, desk), **self._activity(), **(more or {})}
         if documents:

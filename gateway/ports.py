@@ -122,6 +122,9 @@ class Store(Protocol):
 
         `decide` must be pure: it is called again when another writer came between. What it raises
         ends the transaction with nothing written. Raises `AlreadyExists` and `Conflict`.
+
+        After a lost answer Google's client tries again by itself, so `AlreadyExists` may mean our
+        own earlier attempt: read the document to know.
         """
 
     async def close(self) -> None:

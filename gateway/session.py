@@ -209,16 +209,17 @@ class _Line(ib_async.IB):
     async def dial(self) -> None:
         """Connect. Raises `BrokerUnavailable` with the reason, which ib_async keeps (trap 23)."""
         limit = self._settings.connect_timeout_seconds
-        dialing = asyncio.ensure_future(self._connecting(limit))
-        ends: set[asyncio.Future[Any]] = {dialing, self.ears.hopeless}
+        dialing, hopeless = asyncio.ensure_future(self._connecting()), self.ears.hopeless
+        ends: set[asyncio.Future[Any]] = {dialing, hopeless}
+        refusal = ""
         try:
             await asyncio.wait(ends, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+            refusal = hopeless.result() if hopeless.done() else ""
         finally:
             dialing.cancel()
             await asyncio.wait({dialing})
-        if dialing.cancelled() or dialing.exception() or not self.isConnected():
-            error = None if dialing.cancelled() else dialing.exception()
-            refusal = self.ears.hopeless.result() if self.ears.hopeless.done() else ""
+        error = None if dialing.cancelled() else dialing.exception()
+        if error is not None or not self.isConnected():
             reason = ib_words.why_not_connected(error, refusal, self.ears.accounts_told, limit)
             place = f"{self._settings.host}:{self._settings.port}"
             raise BrokerUnavailable(f"{place}: {reason}") from error
@@ -297,13 +298,13 @@ class _Line(ib_async.IB):
         asked.whatIf = True
         self.client.placeOrder(request_id, _wire_contract(order.contract), asked)
 
-    async def _connecting(self, limit: float) -> None:
+    async def _connecting(self) -> None:
         settings = self._settings
         await self.connectAsync(
             settings.host,
             settings.port,
             settings.client_id,
-            timeout=limit,
+            timeout=None,  # `dial` has the only deadline, and knows why it passed
             raiseSyncErrors=True,
             # All else is asked by `read`, each with a deadline of its own (trap 25).
             fetchFields=StartupFetchNONE,

@@ -141,15 +141,28 @@ class GoogleStore:
     async def _transact(
         self, reads: Sequence[str], decide: Callable[[Reads], Sequence[Write]]
     ) -> Reads:
+        raised: list[Exception] = []
+
         @firestore.async_transactional
         async def attempt(transaction: firestore.AsyncTransaction) -> Reads:
             documents = await self._read(reads, transaction)
-            writes = decide(documents)
-            check_writes(writes)
+            try:
+                writes = decide(documents)
+                check_writes(writes)
+            except Exception as error:
+                raised.append(error)
+                raise
             _add(self._client, transaction, writes)
             return documents
 
-        return await attempt(self._client.transaction(max_attempts=TRANSACTION_ATTEMPTS_MAX))
+        try:
+            return await attempt(self._client.transaction(max_attempts=TRANSACTION_ATTEMPTS_MAX))
+        except ValueError as error:
+            # When a transaction could not begin, firestore 2.34.1 fails to roll it back and hides
+            # the reason, even a cancellation, behind a ValueError.
+            if not raised and error.__cause__ is None and error.__context__ is not None:
+                raise error.__context__ from None
+            raise
 
     async def _read(
         self, paths: Sequence[str], transaction: firestore.AsyncTransaction

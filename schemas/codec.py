@@ -158,7 +158,7 @@ def _sentence(text: str) -> str:
     """The validator's "Expected `int`, got `str` - at `$.a[0].b`" as "a[0].b: expected ..."."""
     reason, _, place = text.partition(" - at ")
     field = place.strip("`").removeprefix("$").removeprefix(".")
-    plain = reason.replace("`", "")
+    plain = reason.replace("`", "").replace("Invalid decimal string", "must be a number")
     return f"{field}: {plain[:1].lower()}{plain[1:]}" if field else plain
 
 

@@ -41,6 +41,9 @@ def post(ledger: LedgerDocument, contract: Contract, entry: LedgerEntry) -> Ledg
     folded = _fold(replace(position, entries=tuple(sorted(moved, key=_order))))
     if folded == position:
         return ledger
+    if folded == _opening(contract):
+        # Busted whole: as if it had never been heard of [A3].
+        return LedgerDocument(positions={k: p for k, p in ledger.positions.items() if k != key})
     return LedgerDocument(positions={**ledger.positions, key: folded})
 
 

@@ -243,9 +243,8 @@ def still_open(reports: Iterable[OrderReport]) -> tuple[OrderReport, ...]:
     for report in reports:
         known = merged.get(report.perm_id)
         if known is not None:
-            merged[report.perm_id] = replace(
-                known, status=report.status, filled=report.filled or known.filled
-            )
+            filled = known.filled if report.filled is None else report.filled
+            merged[report.perm_id] = replace(known, status=report.status, filled=filled)
         elif report.con_id:
             merged[report.perm_id] = report
     return tuple(merged.values())

@@ -359,8 +359,13 @@ def _joined(one: Plan, other: Plan) -> Plan:
 
 
 def _unique(refusals: Sequence[RefusalEntry]) -> tuple[RefusalEntry, ...]:
-    """Each refusal once: a round of [N8] may meet the same one again."""
-    return tuple({(r.rule, r.con_id, r.strategies): r for r in refusals}.values())
+    """Each refusal once: a round of [N8] may meet the same one again, of fewer strategies."""
+    told: list[RefusalEntry] = []
+    for entry in refusals:
+        alike = (t for t in told if (t.rule, t.con_id) == (entry.rule, entry.con_id))
+        if not any(set(entry.strategies) <= set(t.strategies) for t in alike):
+            told.append(entry)
+    return tuple(told)
 
 
 def _total(shares: Sequence[Share]) -> Decimal:

@@ -12,8 +12,9 @@ from schemas.values import Mode
 
 
 def happened(before: Desk, after: Desk, at: datetime) -> list[Report]:
-    """Reports of what changed: orders, fills, foreign executions, locks, trading state."""
+    """Reports of what changed: answers, orders, fills, foreign executions, locks, trading state."""
     return [
+        *_answers(before, after, at),
         *_orders(before, after, at),
         *_foreign(before, after, at),
         *_locks(before, after, at),
@@ -26,14 +27,21 @@ def planned(mode: Mode, plan: Plan, run_id: str, at: datetime) -> list[Report]:
     return [_cross(mode, cross, run_id, at) for cross in plan.crosses]
 
 
+def in_order(told: list[Report], happened_since: list[Report]) -> list[Report]:
+    """Both as a story: a run's end comes after what happened in it."""
+    ends = [report for report in told if report.kind == "run"]
+    return [*(report for report in told if report.kind != "run"), *happened_since, *ends]
+
+
 def refused(mode: Mode, entry: RefusalEntry, run_id: str, at: datetime) -> Report:
     """A refusal's report: what, which value against which bound, what to do next."""
     who = f"{', '.join(entry.strategies)}: " if entry.strategies else ""
+    what = "" if entry.symbol in entry.sentence else f"{entry.symbol}: "
     return Report(
         kind="refusal",
         at=at,
         mode=mode,
-        sentence=f"refused: {who}{entry.sentence}",
+        sentence=f"refused: {who}{what}{entry.sentence}",
         run_id=run_id,
         symbol=entry.symbol,
         con_id=entry.con_id,
@@ -44,6 +52,29 @@ def refused(mode: Mode, entry: RefusalEntry, run_id: str, at: datetime) -> Repor
 def shares_text(shares: tuple[Share, ...]) -> str:
     """Shares for the eye: `a +60, b -40`."""
     return ", ".join(f"{share.strategy} {share.quantity:+f}" for share in shares)
+
+
+def _answers(before: Desk, after: Desk, at: datetime) -> Iterator[Report]:
+    """Strategies that say hold or error, told when status or reason change; targets show in nets.
+
+    Error is an alert [T1].
+    """
+    for strategy, said in after.targets.items():
+        known = before.targets.get(strategy)
+        earlier = (known.last_status, known.last_reason) if known else None
+        if said.last_status == "targets" or (said.last_status, said.last_reason) == earlier:
+            continue
+        failed = said.last_status == "error"
+        why = said.last_reason or "no reason given"
+        yield Report(
+            kind="alert" if failed else "state",
+            at=at,
+            mode=after.mode,
+            sentence=f"{strategy} {'failed and ' if failed else ''}holds what it has: {why}",
+            run_id=said.last_run_id,
+            strategy=strategy,
+            details={"status": said.last_status},
+        )
 
 
 def _orders(before: Desk, after: Desk, at: datetime) -> Iterator[Report]:

@@ -44,8 +44,12 @@ class BarsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One bar; `start` and `end` are aware UTC times, the end is not part of the bar."""
+    """One bar; `start` and `end` are aware UTC times, the end is not part of the bar.
 
+    `day` is the New York date of its start.
+    """
+
+    day: date
     start: datetime
     end: datetime
     open: Decimal
@@ -125,8 +129,8 @@ class BarBook:
     @cached_property
     def days(self) -> tuple[date, ...]:
         """The New York dates that have bars of any size, in order."""
-        daily = {new_york_day(bar.start) for bars in self._series.values() for bar in bars.bars}
-        return tuple(sorted(daily))
+        days = {bar.day for series in self._series.values() for bar in series.bars}
+        return tuple(sorted(days))
 
     def session(self, day: date) -> Session | None:
         """The regular session of a date, None on weekends and holidays."""
@@ -186,9 +190,10 @@ class BarBook:
 
     def _bar(self, row: Row, size: str) -> Bar:
         if isinstance(row.time, datetime):
-            return Bar(row.time, row.time + LENGTHS[size], *row.numbers)
+            day = new_york_day(row.time)
+            return Bar(day, row.time, row.time + LENGTHS[size], *row.numbers)
         session = session_on(row.time, early=self._closes_early(row.time))
-        return Bar(session.opens, session.closes, *row.numbers)
+        return Bar(session.day, session.opens, session.closes, *row.numbers)
 
     def _derive_daily(self) -> None:
         """Daily bars for days that only have intraday ones, where those are complete."""
@@ -202,7 +207,7 @@ class BarBook:
     def _daily(self, symbol: str, size: str) -> Iterator[Bar]:
         by_day: dict[date, list[Bar]] = defaultdict(list)
         for bar in self.series(symbol, size).bars:
-            by_day[new_york_day(bar.start)].append(bar)
+            by_day[bar.day].append(bar)
         for day, parts in by_day.items():
             session = session_on(day, early=self._closes_early(day))
             if self._complete(symbol, session):
@@ -212,6 +217,7 @@ class BarBook:
 def joined(parts: list[Bar], session: Session) -> Bar:
     """One bar over a session, from the bars inside it."""
     return Bar(
+        session.day,
         session.opens,
         session.closes,
         parts[0].open,

@@ -145,14 +145,14 @@ def _begun(series: Series, end: datetime, now: datetime) -> list[Bar]:
 
 
 def _regular(book: BarBook, bar: Bar) -> bool:
-    session = book.session(new_york_day(bar.start))
+    session = book.session(bar.day)
     return session is not None and session.contains(bar.start)
 
 
 def _within(bars: list[Bar], span: Span, end: datetime) -> list[Bar]:
     if span.unit == "D":
-        days = sorted({new_york_day(bar.start) for bar in bars})[-span.count :]
-        return [bar for bar in bars if days and new_york_day(bar.start) >= days[0]]
+        days = sorted({bar.day for bar in bars})[-span.count :]
+        return [bar for bar in bars if days and bar.day >= days[0]]
     start = span.start(end)
     return [bar for bar in bars if bar.start >= start]
 
@@ -162,7 +162,7 @@ def _as_seen(bar: Bar, now: datetime) -> Bar:
     if bar.end <= now:
         return bar
     opened = bar.open
-    return Bar(bar.start, bar.end, opened, opened, opened, opened, Decimal(0))
+    return Bar(bar.day, bar.start, bar.end, opened, opened, opened, opened, Decimal(0))
 
 
 def _malformed(what: str) -> HistoryError:

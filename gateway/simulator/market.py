@@ -120,7 +120,7 @@ class Market:
     def _session_open(self, symbol: str, now: datetime) -> Decimal | None:
         begun = self.book.series(symbol, ONE_DAY).started(now)[-1:]
         today = new_york_day(now)
-        return begun[0].open if begun and new_york_day(begun[0].start) == today else None
+        return begun[0].open if begun and begun[0].day == today else None
 
     def _previous_close(self, symbol: str, now: datetime) -> Decimal | None:
         ended = self._last_finished(symbol, now, (ONE_DAY,))

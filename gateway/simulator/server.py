@@ -7,15 +7,16 @@ to the connections they are for. All of it happens in one event loop, request by
 import asyncio
 import contextlib
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from types import TracebackType
+from typing import Any
 
 from gateway.simulator.clock import VirtualClock
 from gateway.simulator.exchange import Exchange
-from gateway.simulator.protocol import Closed, ServerProtocol
+from gateway.simulator.protocol import Closed, ServerProtocol, State
 from gateway.simulator.replies import Delivery, Notice
 from gateway.simulator.requests import StartApi
 
@@ -101,7 +102,7 @@ class Simulator:
             self._accept, self.options.host, self.options.port, limit=READ_BYTES_MAX
         )
         if self.clock.speed:
-            self._keep(asyncio.create_task(self._tick()))
+            self._keep(self._tick())
         return self
 
     async def __aexit__(
@@ -124,43 +125,52 @@ class Simulator:
     async def advance_to(self, when: datetime) -> None:
         """Move the clock; orders trade and end, updates go out. Raises ValueError if backwards."""
         self.clock.set(when)
-        await self._deliver(self.exchange.advance(when))
+        self._deliver(self.exchange.advance(when))
+        await asyncio.sleep(0)  # the transports write before the caller goes on
 
     async def trade_by_hand(
         self, symbol: str, quantity: Decimal, price: Decimal | None = None
     ) -> None:
         """Someone at TWS trades a signed quantity behind the clients' backs."""
         now = self.clock.now()
-        await self._deliver(self.exchange.trade_by_hand(symbol, quantity, price, now))
+        self._deliver(self.exchange.trade_by_hand(symbol, quantity, price, now))
+        await asyncio.sleep(0)
 
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(self.options.tick_seconds)
             self.clock.publish()
-            await self._deliver(self.exchange.advance(self.clock.now()))
+            self._deliver(self.exchange.advance(self.clock.now()))
 
-    def _keep(self, task: asyncio.Task[None]) -> None:
+    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._forget)
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            context = {"message": "the simulator failed", "exception": error, "task": task}
+            task.get_loop().call_exception_handler(context)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Take a connection. Not a coroutine, so that its task is ours to cancel and to await."""
         if len(self._accepted) >= self.options.connections_max:
             writer.transport.abort()
-            return
-        task = asyncio.current_task()
-        assert task is not None
-        self._keep(task)
+        else:
+            self._keep(self._converse(reader, writer))
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = Connection(writer, self.clock.now())
         self._accepted.add(connection)
         try:
-            await self._serve(reader, connection)
-        except (ConnectionError, asyncio.CancelledError):
-            writer.transport.abort()
+            with contextlib.suppress(ConnectionError):
+                await self._serve(reader, connection)
         finally:
             self._drop(connection)
             writer.close()
-            with contextlib.suppress(ConnectionError):
-                await writer.wait_closed()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, connection: Connection) -> None:
         with contextlib.suppress(TimeoutError):
@@ -173,14 +183,15 @@ class Simulator:
                         limit.reschedule(None)
 
     async def _answer(self, connection: Connection) -> bool:
-        """Answer everything that came in. Returns whether the connection goes on."""
-        while (event := connection.protocol.next_event()) is not None:
-            if isinstance(event, Closed):
-                break
-            deliveries = self._handle(connection, event)
-            await self._deliver(deliveries)
-            if connection.client_id is None:
-                event = Closed("refused")
+        """Answer everything that came in. Returns whether the connection goes on.
+
+        Other clients have their turn between any two requests of this one.
+        """
+        protocol, transport = connection.protocol, connection.writer.transport
+        while (event := protocol.next_event()) is not None and not isinstance(event, Closed):
+            self._deliver(self._handle(connection, event))
+            await asyncio.sleep(0)
+            if transport.is_closing() or protocol.state is State.CLOSED:
                 break
         connection.flush(self.options.write_buffer_bytes_max)
         await connection.drain()
@@ -206,7 +217,7 @@ class Simulator:
         self._connections[client_id] = connection
         return self.exchange.connect(client_id, now)
 
-    async def _deliver(self, deliveries: Iterable[Delivery]) -> None:
+    def _deliver(self, deliveries: Iterable[Delivery]) -> None:
         touched: dict[int, Connection] = {}
         for client_id, reply in deliveries:
             connection = self._connections.get(client_id)

@@ -1,8 +1,13 @@
-"""The whole system on one machine: `python -m infra.local demo` and `python -m infra.local up`."""
+"""The whole system on one machine: `python -m infra.local demo` and `python -m infra.local up`.
+
+Exit codes: 0 good (also when Ctrl-C ends `up`), 1 not as promised, 2 not possible with what was
+asked for, 130 interrupted.
+"""
 
 import argparse
 import asyncio
 import logging
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -12,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.simulator.bars import BarBook, BarsError, read_folder
 from infra.local.day import DayFailed
-from infra.local.demo import BUNDLED, chosen_day, play
+from infra.local.demo import BUNDLED, DayUnplayable, chosen_day, play
 from infra.local.emulators import EmulatorsFailed, EmulatorsNotFound
 from infra.local.processes import ChildFailed
 from infra.local.stack import StackFailed, StackName
@@ -23,26 +28,36 @@ NEW_YORK = ZoneInfo("America/New_York")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Parse, play or serve, and return the exit code: 0 good, 1 not as promised, 2 not possible."""
+    """Parse, play or serve, and return the exit code."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
     try:
         bars = read_folder(options.bars)
         day = chosen_day(bars, options.day)
         if options.action == "up":
-            return asyncio.run(serve(options.stack, bars, day))
+            return asyncio.run(_up(options.stack, bars, day))
         return asyncio.run(_demo(options.stack, bars, day, options.bars == BUNDLED))
-    except (BarsError, EmulatorsNotFound, OSError, ValueError) as error:
+    except (BarsError, DayUnplayable, EmulatorsNotFound, OSError) as error:
         print(f"{options.action}: {error}", file=sys.stderr)
         return 2
     except (ChildFailed, DayFailed, EmulatorsFailed, StackFailed) as error:
         print(f"{options.action}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
+        if options.action == "up":
+            print("stopped")
+            return 0
         return 130
 
 
+async def _up(name: StackName, bars: BarBook, day: date) -> int:
+    _take_sigterm_as_ctrl_c()
+    await serve(name, bars, day)
+    return 0
+
+
 async def _demo(name: StackName, bars: BarBook, day: date, bundled: bool) -> int:
+    _take_sigterm_as_ctrl_c()
     began = time.monotonic()
     what = "SYNTHETIC bars, invented and deterministic" if bundled else "bars from files"
     print(f"one trading day, {day}: {what}; {name} stack; times are New York's\n", flush=True)
@@ -52,6 +67,12 @@ async def _demo(name: StackName, bars: BarBook, day: date, bundled: bool) -> int
     print("\n".join(found.sentences()))
     print(f"played in {time.monotonic() - began:.1f} s")
     return 0 if found.is_good else 1
+
+
+def _take_sigterm_as_ctrl_c() -> None:
+    """So that whatever stops us, the children and the temporary folder go with us."""
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, signal.raise_signal, signal.SIGINT)
 
 
 def _say(at: datetime, line: str) -> None:
@@ -65,8 +86,15 @@ def _parser() -> argparse.ArgumentParser:
         one = actions.add_parser(action, help=what)
         one.add_argument("--stack", choices=("embedded", "emulators"), default="embedded")
         one.add_argument("--bars", type=Path, default=BUNDLED, help="folder of CSV files")
-        one.add_argument("--day", type=date.fromisoformat, help="default: the last whole one")
+        one.add_argument("--day", type=_day, help="default: the last whole one")
     return parser
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a day like 2019-12-20") from None
 
 
 if __name__ == "__main__":

@@ -63,6 +63,7 @@ class Day:
     closes: datetime
     say: Callable[[datetime, str], None]
     dead_letters: list[str] = field(default_factory=list)
+    told: set[str] = field(default_factory=set)
 
     async def play(self) -> Ending:
         """Play all bars, the person's part and the surprises. Raises `DayFailed`, `StackFailed`."""
@@ -133,7 +134,7 @@ class Day:
         await self.stack.simulator.advance_to(self._now + window)
         await self._until(
             "the manual target is netted",
-            lambda: self._has(f"runs/targets-{message_id}", "state", "DONE"),
+            lambda: self._is_over(f"targets-{message_id}"),
         )
 
     async def _manual_trade(self) -> None:
@@ -152,9 +153,7 @@ class Day:
     async def _command(self, name: str, run_id: str, **fields: object) -> None:
         """Publish a command and wait until its run document says DONE and all is settled."""
         await self._publish("commands", {"command": name, "run_id": run_id, **fields})
-        await self._until(
-            f"runs/{run_id} is DONE", lambda: self._has(f"runs/{run_id}", "state", "DONE")
-        )
+        await self._until(f"runs/{run_id} is DONE", lambda: self._is_over(run_id))
 
     async def _settled(self) -> None:
         await self._until("all orders are settled", self._orders_are_settled)
@@ -176,13 +175,17 @@ class Day:
         found = await self.stack.store.get(path)
         return found is not None and found.get(name) == value
 
+    async def _is_over(self, run_id: str) -> bool:
+        """The run document says DONE, and so does the run's report."""
+        return run_id in self.told and await self._has(f"runs/{run_id}", "state", "DONE")
+
     async def _orders_are_settled(self) -> bool:
-        """Every order DONE, and every execution's commission known."""
+        """Every order DONE and reported so, and every execution's commission known."""
         orders = await self._orders()
-        executions = (e for order in orders.values() for e in order.executions.values())
-        return all(order.state == "DONE" for order in orders.values()) and all(
-            execution.commission is not None for execution in executions
-        )
+        executions = [e for order in orders.values() for e in order.executions.values()]
+        done = all(order.state == "DONE" for order in orders.values())
+        paid = all(execution.commission is not None for execution in executions)
+        return done and paid and self.told >= set(orders)
 
     async def _queues_are_empty(self) -> bool:
         return self.stack.pending() == 0
@@ -231,6 +234,10 @@ class Day:
     def _on_report(self, delivery: Delivery) -> None:
         report = codec.decode(Report, delivery.data)
         self.say(report.at, f"  {report.sentence}")
+        if report.kind == "run":
+            self.told.add(report.run_id)
+        elif report.details.get("state") == "DONE":
+            self.told.add(report.order_ref)
         delivery.ack()
 
     def _on_dead_letter(self, delivery: Delivery) -> None:

@@ -14,14 +14,18 @@ from infra.local.stack import StackName, StackOptions, running
 BUNDLED: Final = Path(__file__).parent / "bars"
 """The invented bars that come with the project."""
 
-EXECUTIONS_QUANTITY_MAX: Final = Decimal(200)
+EXECUTIONS_QUANTITY_MAX: Final = Decimal(400)
 """Fills come in pieces of at most so many shares, so that partial fills are seen."""
 
 SEED: Final = 7
 
 
+class DayUnplayable(ValueError):
+    """The bars do not hold what a day needs; the text says what there is."""
+
+
 def chosen_day(bars: BarBook, wanted: date | None) -> date:
-    """The day asked for, else the last whole one. Raises `ValueError` naming what there is."""
+    """The day asked for, else the last whole one. Raises `DayUnplayable` naming what there is."""
     whole = bars.whole_days()
     if wanted is None and whole:
         return whole[-1]
@@ -29,19 +33,19 @@ def chosen_day(bars: BarBook, wanted: date | None) -> date:
         return wanted
     days = bars.trading_days
     span = f"there are bars from {days[0]} to {days[-1]}" if days else "there are no 30-minute bars"
-    raise ValueError(f"DAY={wanted or 'the last whole one'} cannot be played: {span}")
+    raise DayUnplayable(f"DAY={wanted or 'the last whole one'} cannot be played: {span}")
 
 
 def exchange_options(bars: BarBook, start: datetime, holding: Decimal) -> ExchangeOptions:
     """The account at the start: cash, and `holding` SPY that nobody explained.
 
-    Raises `ValueError` when there is no price of SPY to have bought them at.
+    Raises `DayUnplayable` when there is no price of SPY to have bought them at.
     """
     if not holding:
         return ExchangeOptions(seed=SEED, executions_quantity_max=EXECUTIONS_QUANTITY_MAX)
     known = bars.series(SYMBOL, "30 mins").started(start)
     if not known:
-        raise ValueError(f"there are no 30-minute bars of {SYMBOL} up to {start.isoformat()}")
+        raise DayUnplayable(f"there are no 30-minute bars of {SYMBOL} up to {start.isoformat()}")
     return ExchangeOptions(
         holdings=(InitialHolding(SYMBOL, holding, known[-1].open),),
         seed=SEED,
@@ -50,10 +54,13 @@ def exchange_options(bars: BarBook, start: datetime, holding: Decimal) -> Exchan
 
 
 def half_hours(bars: BarBook, day: date) -> tuple[tuple[datetime, ...], datetime]:
-    """When the half-hour bars of a day start, and when the session closes."""
+    """When the half-hour bars of a day start, and when the session closes.
+
+    Raises `DayUnplayable` for a day without a session.
+    """
     session = bars.session(day)
     if session is None:
-        raise ValueError(f"{day} has no session")
+        raise DayUnplayable(f"{day} has no session")
     length = timedelta(minutes=30)
     count = int((session.closes - session.opens) / length)
     return tuple(session.opens + n * length for n in range(count)), session.closes

@@ -12,18 +12,24 @@ import binascii
 import json
 import re
 import threading
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-from gateway.ports import Bus, Store
+from gateway.ports import Bus, Store, Unavailable
 
 CALL_SECONDS_MAX: Final = 10.0
-BODY_BYTES_MAX: Final = 10_000_000
+BODY_BYTES_MAX: Final = 20_000_000
+"""Enough for one message of Pub/Sub's 10 MB as base64."""
+
+REQUEST_SECONDS_MAX: Final = 30.0
+"""How long a client may be silent in the middle of a request."""
+
 _PUBLISH: Final = re.compile(r"/v1/projects/[^/]+/topics/([^/:]+):publish")
+_PLAIN: Final = str.maketrans("-_", "+/")
 _DOCUMENT: Final = re.compile(r"/v1/projects/[^/]+/databases/\(default\)/documents/(.+)")
 
 
@@ -56,6 +62,7 @@ def opened(bus: Bus, store: Store, loop: asyncio.AbstractEventLoop) -> Iterator[
 class _Handler(BaseHTTPRequestHandler):
     """One request. Calls run on the stack's event loop; this thread waits for them."""
 
+    timeout = REQUEST_SECONDS_MAX
     rooms: tuple[Bus, Store, asyncio.AbstractEventLoop]
 
     def do_POST(self) -> None:
@@ -73,19 +80,10 @@ class _Handler(BaseHTTPRequestHandler):
         found = _PUBLISH.fullmatch(urlsplit(self.path).path)
         if found is None:
             raise _Refused(HTTPStatus.NOT_FOUND, f"there is nothing at {self.path}")
-        messages = _messages(self._body())
-        topic = unquote(found.group(1))
-        return {"messageIds": [self._call(self._publish_one(topic, m)) for m in messages]}
-
-    async def _publish_one(self, topic: str, message: dict[str, Any]) -> str:
+        messages = [_decoded(message) for message in _messages(self._body())]
         bus, _, _ = self.rooms
-        try:
-            data = base64.b64decode(message.get("data", ""), validate=True)
-            return await bus.publish(topic, data, message.get("attributes") or {})
-        except LookupError as error:
-            raise _Refused(HTTPStatus.NOT_FOUND, str(error)) from error
-        except (binascii.Error, TypeError, ValueError) as error:
-            raise _Refused(HTTPStatus.BAD_REQUEST, str(error)) from error
+        topic = unquote(found.group(1))
+        return {"messageIds": [self._call(bus.publish(topic, *message)) for message in messages]}
 
     def _show(self) -> dict[str, Any]:
         found = _DOCUMENT.fullmatch(unquote(urlsplit(self.path).path))
@@ -101,27 +99,39 @@ class _Handler(BaseHTTPRequestHandler):
         return dict(document)
 
     def _body(self) -> bytes:
-        length = int(self.headers.get("Content-Length") or 0)
-        if length > BODY_BYTES_MAX:
-            raise _Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "over 10 MB")
-        return self.rfile.read(length)
+        length = self.headers.get("Content-Length") or ""
+        if not (length.isascii() and length.isdigit()):
+            raise _Refused(HTTPStatus.LENGTH_REQUIRED, "the request needs a Content-Length")
+        if int(length) > BODY_BYTES_MAX:
+            raise _Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"over {BODY_BYTES_MAX} bytes")
+        return self.rfile.read(int(length))
 
     def _call[T](self, work: Coroutine[Any, Any, T]) -> T:
+        """What the bus or the store answers, or a refusal that says whose fault it is."""
         _, _, loop = self.rooms
-        return asyncio.run_coroutine_threadsafe(work, loop).result(CALL_SECONDS_MAX)
-
-    def _answer(self, work: Any) -> None:
         try:
-            status, body = HTTPStatus.OK, work()
+            return asyncio.run_coroutine_threadsafe(work, loop).result(CALL_SECONDS_MAX)
+        except LookupError as error:
+            raise _Refused(HTTPStatus.NOT_FOUND, str(error)) from error
+        except ValueError as error:
+            raise _Refused(HTTPStatus.BAD_REQUEST, str(error)) from error
+        except (TimeoutError, Unavailable) as error:
+            raise _Refused(HTTPStatus.SERVICE_UNAVAILABLE, str(error) or "no answer") from error
+
+    def _answer(self, work: Callable[[], dict[str, Any]]) -> None:
+        try:
+            status: HTTPStatus = HTTPStatus.OK
+            body = work()
         except _Refused as error:
             status = error.status
             body = {"error": {"code": int(status), "message": str(error), "status": status.name}}
         data = json.dumps(body, indent=2, default=str).encode() + b"\n"
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
+        with suppress(ConnectionError):  # who asked has gone
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
 
 
 def _messages(body: bytes) -> list[dict[str, Any]]:
@@ -132,3 +142,18 @@ def _messages(body: bytes) -> list[dict[str, Any]]:
     if not isinstance(messages, list) or not all(isinstance(m, dict) for m in messages):
         raise _Refused(HTTPStatus.BAD_REQUEST, "messages must be a list of objects")
     return messages
+
+
+def _decoded(message: dict[str, Any]) -> tuple[bytes, dict[str, str]]:
+    """Data and attributes. As Pub/Sub does, both alphabets of base64 are taken: gcloud's is the
+    one for URLs. Padding may be left out."""
+    data, attributes = message.get("data") or "", message.get("attributes") or {}
+    if not isinstance(data, str):
+        raise _Refused(HTTPStatus.BAD_REQUEST, "data must be a base64 string")
+    if not isinstance(attributes, dict) or not all(isinstance(v, str) for v in attributes.values()):
+        raise _Refused(HTTPStatus.BAD_REQUEST, "attributes must be an object of strings")
+    plain = data.translate(_PLAIN).rstrip("=")
+    try:
+        return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True), attributes
+    except (binascii.Error, ValueError) as error:
+        raise _Refused(HTTPStatus.BAD_REQUEST, f"data is not base64: {error}") from error

@@ -18,6 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+from infra.local.processes import dying_with_us
+
 READY_DEADLINE_SECONDS = 30.0  # 1 to 2 s as a rule; a loaded machine with cold disks needs more
 STOP_DEADLINE_SECONDS = 5.0  # 0.4 s as a rule, then it is killed
 PORT_ATTEMPTS_MAX = 3  # a free port can be taken by others before the emulator binds it
@@ -157,7 +159,7 @@ class _Process:
         self._program = program
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (ended() closes it)
         self._child = subprocess.Popen(
-            [*_dying_with_us(), *program.command, "--host=127.0.0.1", f"--port={port}"],
+            [*dying_with_us(), *program.command, "--host=127.0.0.1", f"--port={port}"],
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=subprocess.STDOUT,
@@ -225,12 +227,6 @@ def _firestore(installation: Installation) -> _Program:
 def _jvm_options(heap_megabytes: int) -> tuple[str, ...]:
     """Quick to start and small rather than fast in the long run."""
     return ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", f"-Xmx{heap_megabytes}m")
-
-
-def _dying_with_us() -> tuple[str, ...]:
-    """On Linux the kernel ends the child when we are killed; elsewhere only atexit does."""
-    setpriv = shutil.which("setpriv")
-    return (setpriv, "--pdeathsig", "TERM", "--") if setpriv else ()
 
 
 def _free_port() -> int:

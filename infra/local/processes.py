@@ -2,16 +2,28 @@
 
 import asyncio
 import re
+import shutil
 import signal
 import sys
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final
 
-START_SECONDS_MAX: Final = 60.0
-STOP_SECONDS_MAX: Final = 10.0
-"""A gateway has 10 s on Cloud Run too, from SIGTERM to its end (cloud.md 1.2)."""
+LINE_BYTES_MAX: Final = 65_536
+"""A longer line is taken apart, so that no child can fill its pipe and stand still."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait for a child, in seconds.
+
+    A gateway has 10 s on Cloud Run too, from SIGTERM to its end (cloud.md 1.2).
+    """
+
+    start_seconds: float = 60.0
+    stop_seconds: float = 10.0
 
 
 class ChildFailed(Exception):
@@ -19,12 +31,15 @@ class ChildFailed(Exception):
 
 
 class Child:
-    """One child process. What it writes to stderr and stdout is passed on, line by line."""
+    """One child process; on Linux it ends even when we are killed.
 
-    def __init__(self, name: str, command: Sequence[str], quiet: bool = True) -> None:
+    Of what it writes, lines with ERROR are passed on to our stderr, the last 30 are kept.
+    """
+
+    def __init__(self, name: str, command: Sequence[str], patience: Patience | None = None) -> None:
         self.name = name
         self._command = tuple(command)
-        self._quiet = quiet
+        self._patience = patience or Patience()
         self._lines: deque[str] = deque(maxlen=30)
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -40,9 +55,11 @@ class Child:
     async def start(self, environment: Mapping[str, str], ready: re.Pattern[str] | None) -> str:
         """Start it and wait for a line that matches `ready`; returns the pattern's first group.
 
-        Raises `ChildFailed` when it ends first or takes longer than `START_SECONDS_MAX`.
+        Raises `ChildFailed` when it ends first or takes too long. Whoever is cancelled while
+        waiting calls `stop`.
         """
         self._process = await asyncio.create_subprocess_exec(
+            *dying_with_us(),
             *self._command,
             env=dict(environment),
             stdout=asyncio.subprocess.PIPE,
@@ -54,7 +71,7 @@ class Child:
         if ready is None:
             return ""
         try:
-            return await asyncio.wait_for(asyncio.shield(self._ready), START_SECONDS_MAX)
+            return await asyncio.wait_for(asyncio.shield(self._ready), self._patience.start_seconds)
         except TimeoutError as error:
             await self.stop()
             raise self._failed("did not get ready") from error
@@ -68,14 +85,14 @@ class Child:
         raise self._failed(f"ended with {code}")
 
     async def stop(self) -> None:
-        """SIGTERM, then SIGKILL after `STOP_SECONDS_MAX`. One that is gone already is no error."""
+        """SIGTERM, then SIGKILL when it takes too long. One that is gone already is no error."""
         process = self._process
         if process is None or process.returncode is not None:
             return
         with suppress(ProcessLookupError):
             process.send_signal(signal.SIGTERM)
         try:
-            await asyncio.wait_for(process.wait(), STOP_SECONDS_MAX)
+            await asyncio.wait_for(process.wait(), self._patience.stop_seconds)
         except TimeoutError:
             process.kill()
             await process.wait()
@@ -85,10 +102,9 @@ class Child:
     async def _read(self, ready: re.Pattern[str] | None) -> None:
         assert self._process is not None  # read only what was started
         assert self._process.stdout is not None  # it was asked for a pipe
-        async for raw in self._process.stdout:
-            line = raw.decode(errors="replace").rstrip()
+        async for line in _lines(self._process.stdout):
             self._lines.append(line)
-            if not self._quiet or " ERROR " in f" {line}":
+            if " ERROR " in f" {line}":
                 print(f"{self.name}: {line}", file=sys.stderr)
             found = ready.search(line) if ready else None
             if found and self._ready is not None and not self._ready.done():
@@ -99,3 +115,22 @@ class Child:
 
     def _failed(self, what: str) -> ChildFailed:
         return ChildFailed("\n  ".join([f"{self.name} {what}; its last lines:", *self._lines]))
+
+
+async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[str]:
+    rest = b""
+    while chunk := await stream.read(LINE_BYTES_MAX):
+        *whole, rest = (rest + chunk).split(b"\n")
+        for line in whole:
+            yield line.decode(errors="replace").rstrip()
+        if len(rest) > LINE_BYTES_MAX:
+            yield rest.decode(errors="replace")
+            rest = b""
+    if rest:
+        yield rest.decode(errors="replace").rstrip()
+
+
+def dying_with_us() -> tuple[str, ...]:
+    """The beginning of a command whose process the kernel ends when we are killed; Linux only."""
+    setpriv = shutil.which("setpriv")
+    return (setpriv, "--pdeathsig", "TERM", "--") if setpriv else ()

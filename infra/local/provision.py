@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 from datetime import timedelta
+from typing import Any
 
 import grpc
 from google.api_core.exceptions import AlreadyExists
+from google.api_core.retry import Retry
 from google.pubsub_v1 import PublisherClient, SubscriberClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
@@ -45,23 +47,27 @@ def _apply(wanted: topology.Topology, host: str, project: str, push_base_url: st
         subscriber = SubscriberClient(transport=SubscriberGrpcTransport(channel=channel))
         for topic in wanted.topics:
             with contextlib.suppress(AlreadyExists):
-                publisher.create_topic(
-                    name=f"projects/{project}/topics/{topic}", timeout=CALL_DEADLINE_SECONDS
-                )
+                publisher.create_topic(name=f"projects/{project}/topics/{topic}", **_deadline())
         for spec in wanted.subscriptions:
             _subscribe(subscriber, subscription(spec, project, push_base_url))
 
 
 def _subscribe(subscriber: SubscriberClient, wanted: Subscription) -> None:
     try:
-        subscriber.create_subscription(request=wanted, timeout=CALL_DEADLINE_SECONDS)
+        subscriber.create_subscription(request=wanted, **_deadline())
     except AlreadyExists:
         subscriber.modify_push_config(
             request=ModifyPushConfigRequest(
                 subscription=wanted.name, push_config=wanted.push_config
             ),
-            timeout=CALL_DEADLINE_SECONDS,
+            **_deadline(),
         )
+
+
+def _deadline() -> dict[str, Any]:
+    """The clients' own retries would go on for ten minutes."""
+    seconds = CALL_DEADLINE_SECONDS
+    return {"timeout": seconds, "retry": Retry(timeout=seconds, initial=0.1, maximum=1.0)}
 
 
 def subscription(

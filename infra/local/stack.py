@@ -120,8 +120,8 @@ async def _emulated(parts: AsyncExitStack, options: StackOptions, folder: Path) 
     os.environ.update(emulators.env)
     environment = {**os.environ, "MODE": MODE, "PYTHONUNBUFFERED": "1"}
     functions = Child("the functions", [sys.executable, "-m", functions_server.__name__])
-    functions_port = await functions.start(environment, functions_server.LISTENS)
     parts.push_async_callback(functions.stop)
+    functions_port = await functions.start(environment, functions_server.LISTENS)
     push_base_url = f"http://127.0.0.1:{functions_port}"
     await apply(wanted, emulators.pubsub_host, PROJECT, push_base_url)
     bus, store = GoogleBus(PROJECT), GoogleStore(PROJECT)
@@ -130,8 +130,8 @@ async def _emulated(parts: AsyncExitStack, options: StackOptions, folder: Path) 
     await create_missing(store, MODE, specs())
     config = _config(simulator, folder / "clock")
     gateway = Child("the gateway", [sys.executable, "-m", "gateway"])
-    await gateway.start({**environment, **_variables(config)}, None)
     parts.push_async_callback(gateway.stop)
+    await gateway.start({**environment, **_variables(config)}, None)
     stack = Stack("emulators", bus, store, simulator, [], lambda: 0)
     stack.pubsub_host, stack.firestore_host = emulators.pubsub_host, emulators.firestore_host
     stack.tasks += [_part(parts, child.name, child.wait()) for child in (functions, gateway)]
@@ -194,6 +194,13 @@ def _own(bus: EmbeddedBus, wanted: Topology) -> Callable[[], int]:
 async def _serve_functions(parts: AsyncExitStack, stack: Stack, wanted: Topology) -> None:
     """Feed each strategy's function from its push subscription, in threads, as the cloud would."""
     running: set[asyncio.Task[None]] = set()
+
+    async def end() -> None:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    parts.push_async_callback(end)
 
     def fed(name: str) -> Callable[[Delivery], None]:
         def deliver(delivery: Delivery) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import date, datetime, timedelta
@@ -20,10 +19,11 @@ from schemas.messages import DEAD_LETTERS, Report
 
 NEW_YORK: Final = ZoneInfo("America/New_York")
 AFTER_THE_OPENING: Final = timedelta(minutes=30)
+CHECK_SECONDS: Final = 0.5
 
 
-async def serve(name: StackName, bars: BarBook, day: date) -> int:
-    """Run a stack on a flat account, at the speed of the wall, until SIGINT or SIGTERM.
+async def serve(name: StackName, bars: BarBook, day: date) -> None:
+    """Run a stack on a flat account, at the speed of the wall, until cancelled.
 
     The simulated day begins half an hour after the opening whatever the time is outside, so that
     the market is open for whoever tries it.
@@ -31,17 +31,12 @@ async def serve(name: StackName, bars: BarBook, day: date) -> int:
     starts, _ = half_hours(bars, day)
     start = starts[0] + AFTER_THE_OPENING
     options = StackOptions(bars, start, exchange_options(bars, start, Decimal(0)), speed=1.0)
-    stopped = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     print(f"starting the {name} stack ...", flush=True)
     async with running(name, options) as stack:
         with ExitStack() as parts:
             host = parts.enter_context(_door(stack))
             print(instructions(host, stack.firestore_host, start), flush=True)
-            await _until(stopped, stack)
-    print("stopped")
-    return 0
+            await _watch(stack)
 
 
 @contextlib.contextmanager
@@ -54,17 +49,16 @@ def _door(stack: Stack) -> Iterator[str]:
         yield host
 
 
-async def _until(stopped: asyncio.Event, stack: Stack) -> None:
-    """Print what is reported until it is over. Raises `StackFailed` if a part ends by itself."""
+async def _watch(stack: Stack) -> None:
+    """Print what is reported, without end. Raises `StackFailed` if a part ends by itself."""
     readers = [
         stack.bus.subscribe(f"reports-reader-{MODE}", _print_report),
         stack.bus.subscribe(f"{DEAD_LETTERS}-reader-{MODE}", _print_dead_letter),
     ]
     try:
-        while not stopped.is_set():
+        while True:
             stack.check()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stopped.wait(), 0.5)
+            await asyncio.sleep(CHECK_SECONDS)
     finally:
         for reader in readers:
             await reader.close()

@@ -1,7 +1,8 @@
 """What the suite over all buses cannot show: a Pub/Sub that does not answer."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
@@ -11,25 +12,21 @@ from gateway.ports import Unavailable
 IMPATIENT = BusSettings(publish_deadline_seconds=0.3, close_deadline_seconds=0.3)
 
 
-async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Take everything and answer nothing, like a host behind a dead router."""
-    await reader.read()
-    writer.close()
-
-
 @pytest.fixture(params=["refusing", "silent"])
-async def bus(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[GoogleBus]:
-    """A bus whose Pub/Sub refuses connections, or accepts them and says nothing."""
-    server = await asyncio.start_server(swallow, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1] if request.param == "silent" else 1
-    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", f"127.0.0.1:{port}")
+def host(request: pytest.FixtureRequest) -> Iterator[str]:
+    """One that refuses connections, or one that takes them and says nothing, like a dead router."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = 1 if request.param == "refusing" else server.getsockname()[1]
+        yield f"127.0.0.1:{port}"
+
+
+@pytest.fixture
+async def bus(host: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[GoogleBus]:
+    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", host)
     bus = GoogleBus("demo", IMPATIENT)
     yield bus
     async with asyncio.timeout(10):
         await bus.close()
-    server.close()
 
 
 async def test_a_publish_without_an_answer_is_unavailable(bus: GoogleBus) -> None:

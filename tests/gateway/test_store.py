@@ -1,7 +1,8 @@
 """What the suite over all stores cannot show: a Firestore that does not answer."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any
 
 import pytest
@@ -17,24 +18,20 @@ IMPATIENT = StoreSettings(
 )
 
 
-async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Take everything and answer nothing, like a host behind a dead router."""
-    await reader.read()
-    writer.close()
-
-
 @pytest.fixture(params=["refusing", "silent"])
-async def store(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Store]:
-    """A store whose Firestore refuses connections, or accepts them and says nothing."""
-    server = await asyncio.start_server(swallow, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1] if request.param == "silent" else 1
-    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", f"127.0.0.1:{port}")
+def host(request: pytest.FixtureRequest) -> Iterator[str]:
+    """One that refuses connections, or one that takes them and says nothing, like a dead router."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = 1 if request.param == "refusing" else server.getsockname()[1]
+        yield f"127.0.0.1:{port}"
+
+
+@pytest.fixture
+async def store(host: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Store]:
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", host)
     store = GoogleStore("demo", settings=IMPATIENT)
     yield store
     await store.close()
-    server.close()
 
 
 @pytest.mark.parametrize(
@@ -54,3 +51,9 @@ async def test_a_call_without_an_answer_is_unavailable(
     async with asyncio.timeout(10):
         with pytest.raises(Unavailable, match="did not answer"):
             await call(store)
+
+
+async def test_a_caller_that_gives_up_on_a_transaction_is_obeyed(store: Store) -> None:
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0):
+            await store.transact(["runs/r1"], lambda reads: [])

@@ -211,7 +211,11 @@ async def test_a_reading_holds_positions_and_money(desk: Desk) -> None:
     """[R1]"""
     reading = await desk.session.read()
     (held,) = reading.positions
-    assert (held.contract.symbol, held.quantity, held.average_cost) == ("SPY", 50, 500)
+    assert (held.contract.symbol, held.quantity, held.average_cost) == (
+        "SPY",
+        Decimal(50),
+        Decimal(500),
+    )
     assert reading.values.cash == {"USD": Decimal(1_000_000)}
     assert (reading.values.base_currency, reading.at) == ("USD", NOW)
 
@@ -233,9 +237,9 @@ async def test_a_what_if_gives_the_margin_and_places_nothing(desk: Desk) -> None
 
 async def test_a_what_if_that_ib_refuses_carries_the_reason(desk: Desk) -> None:
     """Trap 11: ib_async answers an empty list."""
-    huge = await an_order(desk, quantity=1_000_000)
-    preview = await desk.session.what_if(huge.order)
-    assert preview.refusal.startswith("201 ")
+    off_the_grid = at_limit(await an_order(desk), "590.001")
+    preview = await desk.session.what_if(off_the_grid.order)
+    assert preview.refusal.startswith("110 The price does not conform")
     assert preview.initial_margin is None
 
 

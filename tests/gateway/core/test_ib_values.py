@@ -114,7 +114,11 @@ def test_none_or_several_contracts_are_an_error_that_says_how_many(
 
 def test_a_resolved_contract_keeps_the_route_and_learns_the_rest() -> None:
     resolved = ib_values.only_match(Contract("SPY"), [details(756733)])
-    assert (resolved.exchange, resolved.con_id, resolved.multiplier) == ("SMART", 756733, 1)
+    assert (resolved.exchange, resolved.con_id, resolved.multiplier) == (
+        "SMART",
+        756733,
+        Decimal(1),
+    )
 
 
 def test_a_contract_quoted_in_pence_is_refused() -> None:
@@ -153,7 +157,7 @@ def test_a_completed_order_counts_its_fills_in_a_field_of_its_own() -> None:
     order = ib_async.Order(orderRef="paper-1-1", permId=77, filledQuantity=10.0)
     state = ib_async.OrderState(status="Filled", completedStatus="Filled Size: 10")
     report = ib_values.completed_order(ib_async.Contract(conId=1), order, state)
-    assert (report.status, report.filled, report.order_id) == (BrokerStatus.FILLED, 10, 0)
+    assert (report.status, report.filled, report.order_id) == (BrokerStatus.FILLED, Decimal(10), 0)
 
 
 def test_an_order_status_counts_fills() -> None:
@@ -167,5 +171,8 @@ def test_a_what_if_answer_gives_its_numbers_and_its_warning() -> None:
         initMarginAfter="200.5", initMarginChange="10", warningText="too much"
     )
     preview = ib_values.margins(state, "earlier")
-    assert (preview.initial_margin, preview.initial_margin_change) == (Decimal("200.5"), 10)
+    assert (preview.initial_margin, preview.initial_margin_change) == (
+        Decimal("200.5"),
+        Decimal(10),
+    )
     assert (preview.warning, preview.commission) == ("too much", None)

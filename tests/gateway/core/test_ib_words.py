@@ -190,7 +190,11 @@ def test_a_snapshot_is_complete_with_bid_ask_and_last() -> None:
 
 
 def test_a_margin_preview_leaves_out_what_is_unset() -> None:
-    told = {"initial_margin_after": "200.5", "commission": UNSET_DOUBLE, "commission_max": 1.5}
+    told: dict[str, str | float] = {
+        "initial_margin_after": "200.5",
+        "commission": UNSET_DOUBLE,
+        "commission_max": 1.5,
+    }
     preview = ib_words.margin_preview(told, warning="careful")
     assert preview.initial_margin == Decimal("200.5")
     assert (preview.commission, preview.initial_margin_change) == (Decimal("1.5"), None)

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from gateway.simulator.bars import BarBook, Row
+from gateway.simulator.bars import BarBook, Row, read_folder
 from gateway.simulator.broker import ExchangeOptions, InitialHolding
 from gateway.simulator.contracts import Contract
 from gateway.simulator.exchange import Exchange
@@ -83,3 +84,9 @@ def order(spy: Contract) -> Callable[..., PlaceOrder]:
         return PlaceOrder(order_id, spy, OrderTerms(**(terms | changes)))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def shared_book(shared_data: Path) -> BarBook:
+    """The recorded bars beside the repository."""
+    return read_folder(shared_data)

@@ -129,32 +129,26 @@ def test_weekends_have_no_session(book: BarBook, day: str, open_: bool) -> None:
     assert (book.session(date.fromisoformat(day)) is not None) is open_
 
 
-@pytest.fixture(scope="module")
-def recorded(shared_data: Path) -> BarBook:
-    """The files beside the repository: early closes, a holiday, days with gaps."""
-    return read_folder(shared_data)
+def test_the_last_whole_day_is_the_last_day(shared_book: BarBook) -> None:
+    assert shared_book.symbols == ("SPY", "SQQQ", "VIXY")
+    assert shared_book.whole_days()[-1] == date(2025, 12, 12)
 
 
-def test_the_last_whole_day_is_the_last_day(recorded: BarBook) -> None:
-    assert recorded.symbols == ("SPY", "SQQQ", "VIXY")
-    assert recorded.whole_days()[-1] == date(2025, 12, 12)
-
-
-def test_days_with_gaps_are_not_whole(recorded: BarBook) -> None:
-    missing = set(recorded.trading_days) - set(recorded.whole_days())
+def test_days_with_gaps_are_not_whole(shared_book: BarBook) -> None:
+    missing = set(shared_book.trading_days) - set(shared_book.whole_days())
     assert {day.isoformat() for day in missing} == {"2019-12-13", "2019-12-17", "2019-12-24"}
 
 
-def test_early_closes_are_recognised(recorded: BarBook) -> None:
-    early = [day for day in recorded.trading_days if (s := recorded.session(day)) and s.early]
+def test_early_closes_are_recognised(shared_book: BarBook) -> None:
+    early = [day for day in shared_book.trading_days if (s := shared_book.session(day)) and s.early]
     assert [day.isoformat() for day in early] == ["2019-12-24", "2025-07-03", "2025-11-28"]
 
 
 @pytest.mark.parametrize("day", ["2019-12-25", "2020-01-01", "2025-07-04", "2025-11-27"])
-def test_holidays_have_no_session(recorded: BarBook, day: str) -> None:
-    assert recorded.session(date.fromisoformat(day)) is None
+def test_holidays_have_no_session(shared_book: BarBook, day: str) -> None:
+    assert shared_book.session(date.fromisoformat(day)) is None
 
 
-def test_daily_bars_come_from_the_file_where_there_is_one(recorded: BarBook) -> None:
-    days = [bar.start.year for bar in recorded.series("SPY", "1 day").bars]
+def test_daily_bars_come_from_the_file_where_there_is_one(shared_book: BarBook) -> None:
+    days = [bar.start.year for bar in shared_book.series("SPY", "1 day").bars]
     assert (days.count(2022) + days.count(2023), days.count(2025)) == (371, 150)

@@ -98,12 +98,14 @@ def test_a_limit_order_ignores_the_range_of_a_bar_it_came_into(
 
 
 def test_a_limit_order_that_the_open_passes_trades_at_the_better_price(
-    exchange: Exchange, say: Say, order: MakeOrder, at: At
+    book: BarBook, order: MakeOrder, at: At
 ) -> None:
-    say(order(1, action="SELL", order_type="LMT", limit_price=Decimal("603.50")), when=at("10:01"))
+    exchange = exchange_at(book, at("08:00"))
+    low = order(1, action="SELL", order_type="LMT", limit_price=Decimal(595))
+    exchange.handle(1, low, at("08:00"))
     heard = [reply for _, reply in exchange.advance(at("11:30"))]
-    assert executions(heard)[0].execution.price == Decimal("603.99")
-    assert executions(heard)[0].execution.time == at("11:30")
+    assert executions(heard)[0].execution.price == Decimal("599.99")
+    assert executions(heard)[0].execution.time == at("09:30")
 
 
 def test_a_marketable_limit_order_trades_at_once(say: Say, order: MakeOrder) -> None:
@@ -214,7 +216,7 @@ def test_an_order_beyond_the_margin_is_refused(
 ) -> None:
     heard = say(order(1, quantity=Decimal(1000)))
     assert codes(heard) == [201]
-    assert "EQUITY WITH LOAN VALUE [130043.99 USD]" in heard[0].text
+    assert "EQUITY WITH LOAN VALUE [130035.00 USD]" in heard[0].text
     assert codes(say(order(2, action="SELL", quantity=Decimal(50)))) == []
 
 

@@ -1,8 +1,8 @@
 """Finding and running Google's emulators."""
 
-import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -94,19 +94,20 @@ async def test_an_emulator_that_ends_at_once_is_an_error_with_its_last_words(
             pytest.fail("it cannot have started")
 
 
-async def connect(host: str) -> asyncio.StreamReader:
+def connect(host: str) -> socket.socket:
     address, _, port = host.rpartition(":")
-    reader, _ = await asyncio.open_connection(address, int(port))
-    return reader
+    return socket.create_connection((address, int(port)), timeout=30)
 
 
-async def is_closed(reader: asyncio.StreamReader) -> bool:
+def is_closed(connection: socket.socket) -> bool:
     """Wait until the other side is gone."""
-    async with asyncio.timeout(30):
+    with connection:
         try:
-            return not await reader.read()
+            while connection.recv(1000):
+                pass
         except ConnectionResetError:
-            return True
+            pass
+        return True
 
 
 ABANDONING = """
@@ -141,18 +142,16 @@ def killed_parents_take_their_children() -> bool:
         ),
     ],
 )
-async def test_no_emulator_outlives_the_process_that_started_it(end: signal.Signals) -> None:
+def test_no_emulator_outlives_the_process_that_started_it(end: signal.Signals) -> None:
     try:
         find(os.environ)
     except EmulatorsNotFound as error:
         pytest.skip(str(error))
     command = [sys.executable, "-c", ABANDONING]
-    parent = await asyncio.create_subprocess_exec(
-        *command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    )
-    assert parent.stdout
-    hosts = (await parent.stdout.readline()).decode().split()
-    readers = [await connect(host) for host in hosts]
-    parent.send_signal(end)
-    assert [await is_closed(reader) for reader in readers] == [True, True]
-    await parent.wait()
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as parent:
+        assert parent.stdout
+        connections = [connect(host) for host in parent.stdout.readline().split()]
+        parent.send_signal(end)
+        assert [is_closed(connection) for connection in connections] == [True, True]

@@ -1,6 +1,7 @@
 """A topology in Pub/Sub's own words."""
 
 import pytest
+from google.api_core.exceptions import RetryError
 
 from infra.local import provision
 from infra.local.provision import apply
@@ -51,5 +52,5 @@ async def test_an_emulator_that_is_not_there_is_an_error_and_no_endless_wait(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(provision, "CALL_DEADLINE_SECONDS", 0.2)
-    with pytest.raises(Exception, match=r"connect|Timeout|refused|Deadline"):
+    with pytest.raises(RetryError):
         await apply(Topology("test", ("ticks-test",), (), ()), "127.0.0.1:1", "demo")

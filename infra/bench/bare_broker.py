@@ -1,0 +1,101 @@
+"""The broker alone: the requests of a run over a bare ib_async session, one after the other.
+
+Same simulator, same bars, a socket, and `ib_async.IB` as its users know it; nothing is checked,
+booked or written in between. The account is another one than the measured stack's.
+"""
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import ib_async
+from ib_async.ib import StartupFetchNONE
+
+from gateway.simulator import requests as q
+from gateway.simulator.clock import VirtualClock
+from gateway.simulator.exchange import Exchange
+from gateway.simulator.server import Simulator
+from infra.bench.witness import Request, WatchedExchange
+from infra.local.demo import SYMBOL
+from infra.local.stack import GATEWAY_CLIENT_ID, StackOptions
+
+
+class BareBroker:
+    """Repeats the questions and the order of a run; `contract` is what is traded."""
+
+    def __init__(self, ib: ib_async.IB, exchange: WatchedExchange) -> None:
+        self._ib = ib
+        self._exchange = exchange
+        self._contract = ib_async.Stock(SYMBOL, "SMART", "USD")
+        self._side = "SELL"
+
+    async def seconds(self, requests: Sequence[Request]) -> float:
+        """Ask what `requests` asked, each answered before the next; end with an order's arrival.
+
+        Cancels and other requests without an answer are left out. Raises `LookupError` for a
+        question that is not known here.
+        """
+        self._exchange.forget()
+        self._side = "BUY" if self._side == "SELL" else "SELL"
+        began = time.monotonic()
+        for request in requests:
+            await self._ask(request)
+        self._ib.placeOrder(self._contract, self._order())
+        await self._exchange.ordered.wait()
+        return self._exchange.requests[-1].at - began
+
+    async def prepare(self) -> None:
+        """Learn the contract's id once, as the gateway does."""
+        await self._ib.qualifyContractsAsync(self._contract)
+
+    async def _ask(self, request: Request) -> None:
+        if request.is_order or type(request.body) in UNANSWERED:
+            return
+        ask = QUESTIONS.get(type(request.body))
+        if ask is None:
+            raise LookupError(f"no bare question for {type(request.body).__name__}")
+        await ask(self._ib, self._contract, self._order())
+
+    def _order(self) -> ib_async.Order:
+        return ib_async.MarketOrder(self._side, 1, tif="DAY")
+
+
+type _Question = Callable[[ib_async.IB, ib_async.Contract, ib_async.Order], Awaitable[Any]]
+
+UNANSWERED: Final = frozenset({q.AccountUpdatesMultiCancel, q.MarketDataCancel})
+
+QUESTIONS: Final[dict[type[Any], _Question]] = {
+    q.PositionsRequest: lambda ib, contract, order: ib.reqPositionsAsync(),
+    q.ExecutionsRequest: lambda ib, contract, order: ib.reqExecutionsAsync(),
+    q.AllOpenOrdersRequest: lambda ib, contract, order: ib.reqAllOpenOrdersAsync(),
+    q.CompletedOrdersRequest: lambda ib, contract, order: ib.reqCompletedOrdersAsync(False),
+    q.AccountUpdatesMultiRequest: lambda ib, contract, order: ib.reqAccountUpdatesMultiAsync(
+        ib.managedAccounts()[0]
+    ),
+    q.ContractDetailsRequest: lambda ib, contract, order: ib.reqContractDetailsAsync(contract),
+    q.HistoricalDataRequest: lambda ib, contract, order: ib.reqHistoricalDataAsync(
+        contract, "", "1 D", "30 mins", "TRADES", True, 2
+    ),
+    q.MarketDataRequest: lambda ib, contract, order: ib.reqTickersAsync(contract),
+    q.PlaceOrder: lambda ib, contract, order: ib.whatIfOrderAsync(contract, order),
+}
+"""What was asked -> how a bare session asks it; a `PlaceOrder` here is a what-if."""
+
+
+@asynccontextmanager
+async def bare_broker(options: StackOptions) -> AsyncIterator[BareBroker]:
+    """A session of its own with a simulator of its own, on the stack's bars at its first instant."""
+    exchange = WatchedExchange(Exchange(options.bars, options.exchange))
+    clock = VirtualClock(options.start)
+    async with Simulator(exchange, clock) as simulator:
+        ib = ib_async.IB()
+        await ib.connectAsync(
+            "127.0.0.1", simulator.port, GATEWAY_CLIENT_ID, fetchFields=StartupFetchNONE
+        )
+        bare = BareBroker(ib, exchange)
+        await bare.prepare()
+        try:
+            yield bare
+        finally:
+            ib.disconnect()

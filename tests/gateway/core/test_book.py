@@ -1,0 +1,109 @@
+from datetime import timedelta
+from decimal import Decimal
+from itertools import permutations
+from typing import Any
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+
+from gateway.core.book import EMPTY, Lot, apply, compact, post, quantity
+from schemas.documents import LedgerEntry
+
+
+def lot(*numbers: int) -> Lot:
+    return Lot(*map(Decimal, numbers))
+
+
+def test_a_ledger_holds_nothing_of_a_contract_it_never_met() -> None:
+    assert quantity(EMPTY, 1) == 0
+
+
+def test_buying_more_adds_quantity_and_cost(build: Any) -> None:
+    assert apply(lot(10, 900), build.entry(5, 100)) == lot(15, 1400)
+
+
+def test_selling_realizes_against_the_average_cost(build: Any) -> None:
+    """[B1] 4 of 10 bought at 90, sold at 100: 40 gained, the rest still cost 90 each."""
+    assert apply(lot(10, 900), build.entry(-4, 100)) == lot(6, 540, 40)
+
+
+def test_covering_a_short_realizes_too(build: Any) -> None:
+    """Sold 10 at 90, bought 4 back at 100: 40 lost."""
+    assert apply(lot(-10, -900), build.entry(4, 100)) == lot(-6, -540, -40)
+
+
+def test_a_flip_closes_at_the_average_and_opens_at_the_new_price(build: Any) -> None:
+    assert apply(lot(10, 900), build.entry(-15, 100)) == lot(-5, -500, 100)
+
+
+def test_a_close_leaves_no_cost(build: Any) -> None:
+    assert apply(lot(3, 100), build.entry(-3, 100)) == lot(0, 0, 200)
+
+
+def test_an_entry_of_a_known_source_replaces_the_one_before(build: Any) -> None:
+    """[A1] A cumulative fill that comes again is no second fill."""
+    once = post(EMPTY, build.spy, build.entry(3, source="order"))
+    assert quantity(post(once, build.spy, build.entry(5, source="order")), 1) == 5
+
+
+def test_a_repeated_entry_leaves_the_very_same_ledger(build: Any) -> None:
+    once = post(EMPTY, build.spy, build.entry(3))
+    assert post(once, build.spy, build.entry(3)) is once
+
+
+def test_an_entry_corrected_to_nothing_is_gone(build: Any) -> None:
+    """[A3] As if it had never been heard of."""
+    bought = post(EMPTY, build.spy, build.entry(3, source="order"))
+    assert post(bought, build.spy, build.entry(0, source="order")) == EMPTY
+
+
+def test_a_ledger_depends_on_what_happened_not_on_when_we_heard_of_it(build: Any) -> None:
+    """[A1, A3] Buy, sell and buy again, heard in any order: the same realized profit."""
+    entries = [
+        build.entry(10, 90, source="1", at=build.later(0)),
+        build.entry(-4, 100, source="2", at=build.later(1)),
+        build.entry(7, 95, source="3", at=build.later(2)),
+    ]
+    ledgers = []
+    for order in permutations(entries):
+        ledger = EMPTY
+        for entry in order:
+            ledger = post(ledger, build.spy, entry)
+        ledgers.append(ledger)
+    assert all(ledger == ledgers[0] for ledger in ledgers)
+
+
+def test_commissions_add_up_and_stay_out_of_the_cost(build: Any) -> None:
+    paid = apply(lot(10, 900), build.entry(-4, 100, commission=Decimal("1.5")))
+    assert (paid.commission, paid.cost, paid.realized) == (Decimal("1.5"), 540, 40)
+
+
+@given(quantities=st.lists(st.integers(-50, 50).filter(bool), min_size=1, max_size=8))
+def test_compacting_changes_no_sum(build: Any, quantities: list[int]) -> None:
+    ledger = EMPTY
+    for number, moved in enumerate(quantities):
+        entry = build.entry(moved, 90 + number, source=str(number), at=build.later(number))
+        ledger = post(ledger, build.spy, entry)
+    small = compact(ledger, build.now + timedelta(seconds=len(quantities) // 2))
+    whole, folded = ledger.positions["1"], small.positions["1"]
+    assert (folded.quantity, folded.cost, folded.realized) == (
+        whole.quantity,
+        whole.cost,
+        whole.realized,
+    )
+    assert len(folded.entries) == len(quantities) - len(quantities) // 2
+
+
+@given(
+    quantities=st.lists(st.integers(-50, 50), max_size=8),
+    price=st.decimals(1, 500, places=2),
+)
+def test_money_is_conserved(build: Any, quantities: list[int], price: Decimal) -> None:
+    """Cost less realized is what was paid, whatever was opened, closed or flipped."""
+    now = Lot()
+    paid = Decimal(0)
+    for number, moved in enumerate(quantities):
+        entry: LedgerEntry = build.entry(moved, str(price + number))
+        now, paid = apply(now, entry), paid + entry.cost
+    assert now.cost - now.realized == pytest.approx(paid, abs=Decimal("1e-12"))

@@ -1,0 +1,297 @@
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from gateway.core.desk import Desk
+from gateway.core.limits import LIMITS, Candidate, is_increasing, refusal
+from schemas.documents import ControlDocument, Lock, RefusalEntry
+from schemas.values import Contract, Mode, TradingState
+
+EURO = Contract("SAP", currency="EUR", con_id=1)
+
+
+def candidate(build: Any, quantity: int = 10, **parts: Any) -> Candidate:
+    """An increasing order of a at a fresh price of 100."""
+    shares = build.shares({"a": quantity})
+    known = Candidate(build.spy, Decimal(quantity), shares, reducing=False, price=build.price())
+    return replace(known, **parts)
+
+
+def crossing(build: Any, quantity: int = 10, **parts: Any) -> Candidate:
+    shares = build.shares({"a": quantity, "b": -quantity})
+    return candidate(build, quantity=0, shares=shares, is_cross=True, **parts)
+
+
+def refused(
+    build: Any, looked_at: Candidate, desk: Desk | None = None, **settings: Any
+) -> RefusalEntry | None:
+    return refusal(looked_at, build.settings_of(desk or build.desk(), **settings), build.now)
+
+
+def check(entry: RefusalEntry | None, rule: str, value: str, bound: str) -> None:
+    """A refusal carries rule, value and bound, and its sentence says them."""
+    assert entry is not None
+    assert (entry.rule, entry.value, entry.bound) == (rule, value, bound)
+    assert entry.symbol in entry.sentence
+    assert value in entry.sentence
+
+
+@pytest.mark.parametrize(
+    ("before", "change", "grows"),
+    [(0, 1, True), (5, 1, True), (5, -1, False), (5, -5, False), (5, -6, True), (-5, 6, True)],
+)
+def test_increasing_is_away_from_0_or_through_it(before: int, change: int, grows: bool) -> None:
+    """[N6]"""
+    assert is_increasing(Decimal(before), Decimal(change)) is grows
+
+
+def test_a_plain_order_passes_all_limits(build: Any) -> None:
+    assert refused(build, candidate(build)) is None
+
+
+def test_no_rule_stands_in_the_table_twice() -> None:
+    assert len({rule.__name__ for rule in LIMITS}) == len(LIMITS)
+
+
+# ---------------------------------------------------------------------- trading state and locks
+
+
+@pytest.mark.parametrize(
+    ("state", "reducing", "passes"),
+    [
+        (TradingState.ACTIVE, False, True),
+        (TradingState.REDUCE_ONLY, True, True),
+        (TradingState.REDUCE_ONLY, False, False),
+        (TradingState.HALTED, True, False),
+        (TradingState.HALTED, False, False),
+    ],
+)
+@pytest.mark.parametrize("make", [candidate, crossing])
+def test_the_trading_state_lets_through(
+    build: Any, make: Any, state: TradingState, reducing: bool, passes: bool
+) -> None:
+    """[N6] Reducing is never blocked by reduce-only; nothing passes a halt."""
+    desk = build.desk(control=ControlDocument(state))
+    entry = refused(build, make(build, reducing=reducing), desk)
+    assert (entry is None) is passes
+    if entry is not None:
+        assert (entry.rule, entry.value, entry.bound) == ("trading_state", state, "active")
+        assert "say resume" in entry.sentence
+
+
+@pytest.mark.parametrize("reducing", [True, False])
+def test_a_lock_stops_everything_in_its_contract(build: Any, reducing: bool) -> None:
+    """[B3, B4]"""
+    desk = build.desk(locks={"1": Lock("SPY", "unexplained", "+5 nobody knows", build.now)})
+    entry = refused(build, candidate(build, reducing=reducing), desk)
+    assert entry is not None
+    assert (entry.rule, entry.value) == ("contract_locked", "unexplained")
+    assert "+5 nobody knows" in entry.sentence
+
+
+def test_a_lock_of_another_contract_stops_nothing(build: Any) -> None:
+    desk = build.desk(locks={"2": Lock("VIXY", "unexplained", "+5", build.now)})
+    assert refused(build, candidate(build), desk) is None
+
+
+# ---------------------------------------------------------------------- ages and data
+
+
+@pytest.mark.parametrize("reducing", [True, False])
+@pytest.mark.parametrize(("age", "passes"), [(120, True), (121, False)])
+def test_positions_must_be_read_lately(build: Any, reducing: bool, age: int, passes: bool) -> None:
+    """[M4] Also for what reduces: on old positions nobody knows what reduces."""
+    desk = build.desk(read_at=build.later(-age))
+    entry = refused(build, candidate(build, reducing=reducing), desk)
+    assert (entry is None) is passes
+    if entry is not None:
+        assert (entry.rule, entry.value, entry.bound) == ("snapshot_age", "121 s ago", "120 s")
+        assert "say reconcile" in entry.sentence
+
+
+def test_positions_never_read_stop_everything(build: Any) -> None:
+    entry = refused(build, candidate(build), build.desk(read_at=None))
+    assert entry is not None
+    assert (entry.rule, entry.value) == ("snapshot_age", "never")
+
+
+@pytest.mark.parametrize(("age", "passes"), [(60, True), (61, False)])
+@pytest.mark.parametrize("make", [candidate, crossing])
+def test_an_increasing_order_or_cross_needs_a_fresh_price(
+    build: Any, make: Any, age: int, passes: bool
+) -> None:
+    """[N4]"""
+    looked_at = make(build, price=build.price(age_seconds=age))
+    entry = refused(build, looked_at, quote_age_seconds_max=60)
+    assert (entry is None) is passes
+    if entry is not None:
+        check(entry, "quote_age", "61 s", "60 s")
+
+
+@pytest.mark.parametrize("price", [None, 0, -1])
+def test_no_price_or_a_senseless_one_stops_what_increases(build: Any, price: int | None) -> None:
+    """A price of 0 would let every limit on money pass."""
+    entry = refused(build, candidate(build, price=None if price is None else build.price(price)))
+    assert entry is not None
+    assert (entry.rule, entry.value) == ("quote_age", "none")
+    assert "market data" in entry.sentence
+
+
+def test_a_close_needs_no_price(build: Any) -> None:
+    """[N6]"""
+    assert refused(build, candidate(build, price=None, reducing=True)) is None
+    assert (
+        refused(build, candidate(build, price=build.price(age_seconds=9e9), reducing=True)) is None
+    )
+
+
+@pytest.mark.parametrize("price_parts", [{"age_seconds": 9e9}, {"delayed": True}])
+def test_a_cross_needs_a_good_price_even_where_it_closes(
+    build: Any, price_parts: dict[str, Any]
+) -> None:
+    """[N4] Money changes hands between books at it."""
+    price = build.price(**price_parts)
+    assert refused(build, crossing(build, price=price, reducing=True)) is not None
+
+
+@pytest.mark.parametrize(
+    ("mode", "allowed", "passes"),
+    [(Mode.PAPER, True, True), (Mode.PAPER, False, False), (Mode.LIVE, True, False)],
+)
+def test_delayed_prices_pass_only_in_paper_and_where_allowed(
+    build: Any, mode: Mode, allowed: bool, passes: bool
+) -> None:
+    """[N4]"""
+    looked_at = candidate(build, price=build.price(delayed=True))
+    entry = refused(build, looked_at, build.desk(mode=mode), delayed_data_allowed=allowed)
+    assert (entry is None) is passes
+    if entry is not None:
+        check(entry, "delayed_data", "delayed", "live")
+
+
+@pytest.mark.parametrize(("reducing", "passes"), [(True, True), (False, False)])
+def test_no_rate_of_exchange_is_taken_for_1(build: Any, reducing: bool, passes: bool) -> None:
+    """[M14]"""
+    entry = refused(build, candidate(build, contract=EURO, reducing=reducing))
+    assert (entry is None) is passes
+    if entry is not None:
+        check(entry, "base_currency", "EUR", "USD")
+
+
+def test_an_account_without_values_has_no_currency(build: Any) -> None:
+    entry = refused(build, candidate(build), build.desk(values=None))
+    assert entry is not None
+    assert entry.rule == "base_currency"
+
+
+# ---------------------------------------------------------------------- sizes
+
+
+@pytest.mark.parametrize("reducing", [True, False])
+@pytest.mark.parametrize(("quantity", "passes"), [(20, True), (-20, True), (21, False)])
+def test_an_order_has_at_most_order_quantity_max(
+    build: Any, reducing: bool, quantity: int, passes: bool
+) -> None:
+    looked_at = candidate(build, quantity, reducing=reducing)
+    entry = refused(build, looked_at, order_quantity_max=Decimal(20))
+    assert (entry is None) is passes
+    if entry is not None:
+        check(entry, "order_quantity_max", "21", "20")
+        assert "order_quantity_max" in entry.sentence
+
+
+@pytest.mark.parametrize("make", [candidate, crossing])
+@pytest.mark.parametrize(("quantity", "passes"), [(20, True), (21, False)])
+def test_an_order_is_worth_at_most_order_notional_max(
+    build: Any, make: Any, quantity: int, passes: bool
+) -> None:
+    """[N4] Also a cross, by its largest share."""
+    entry = refused(build, make(build, quantity), order_notional_max=Decimal(2000))
+    assert (entry is None) is passes
+    if entry is not None:
+        check(entry, "order_notional_max", "2100.00", "2000")
+
+
+def test_the_multiplier_counts(build: Any) -> None:
+    future = replace(build.spy, multiplier=Decimal(50))
+    entry = refused(build, candidate(build, contract=future), order_notional_max=Decimal(49_999))
+    check(entry, "order_notional_max", "50000.00", "49999")
+
+
+@pytest.mark.parametrize("rule", ["order_notional_max", "position_notional_max"])
+def test_a_close_may_be_worth_any_money(build: Any, rule: str) -> None:
+    """[N6]"""
+    desk = build.desk({}, {"a": {1: 100}})
+    looked_at = candidate(build, -100, reducing=True)
+    assert refused(build, looked_at, desk, **{rule: Decimal(1)}) is None
+
+
+@pytest.mark.parametrize(("quantity", "passes"), [(20, True), (21, False)])
+def test_a_position_is_worth_at_most_position_notional_max(
+    build: Any, quantity: int, passes: bool
+) -> None:
+    """EXTERNAL's 30 count: the position is the broker's."""
+    desk = build.desk({}, {"a": {1: 50}, "EXTERNAL": {1: 30}})
+    entry = refused(build, candidate(build, quantity), desk, position_notional_max=Decimal(10_000))
+    assert (entry is None) is passes
+    if entry is not None:
+        check(entry, "position_notional_max", "10100.00", "10000")
+
+
+@pytest.mark.parametrize("held", [{"a": {1: 20}}, {"a": {1: 20}, "EXTERNAL": {1: 5}}])
+@pytest.mark.parametrize(("quantity", "passes"), [(-20, True), (-21, False), (5, True)])
+def test_no_book_goes_short_where_shorts_are_off(
+    build: Any, held: dict[str, Any], quantity: int, passes: bool
+) -> None:
+    """Book *and* broker: EXTERNAL's 5 are not a's to sell."""
+    entry = refused(build, candidate(build, quantity), build.desk({}, held), short_allowed=False)
+    assert (entry is None) is passes
+    if entry is not None:
+        check(entry, "short_allowed", "-1", "0")
+
+
+def test_the_broker_does_not_go_short_where_shorts_are_off(build: Any) -> None:
+    """Someone sold 5 of a's 20 by hand."""
+    desk = build.desk({}, {"a": {1: 20}, "EXTERNAL": {1: -5}})
+    entry = refused(build, candidate(build, -20), desk, short_allowed=False)
+    check(entry, "short_allowed", "-5", "0")
+
+
+def test_a_short_names_only_those_who_would_be_short(build: Any) -> None:
+    """[N8] The others' legs must not fall with theirs."""
+    entry = refused(build, crossing(build), short_allowed=False)
+    assert entry is not None
+    assert entry.strategies == ("b",)
+
+
+# ---------------------------------------------------------------------- EXTERNAL
+
+
+@pytest.mark.parametrize(
+    ("external", "quantity", "passes"),
+    [(-40, -40, True), (-60, -41, False), (-100, -1, False), (-40, 10, True), (40, -100, True)],
+)
+def test_no_order_shrinks_the_books_and_grows_the_position(
+    build: Any, external: int, quantity: int, passes: bool
+) -> None:
+    """[B5] The books hold 100; someone sold by hand."""
+    desk = build.desk({}, {"a": {1: 100}, "EXTERNAL": {1: external}})
+    entry = refused(build, candidate(build, quantity), desk)
+    assert (entry is None) is passes
+    if entry is not None:
+        assert (entry.rule, entry.bound) == ("external_opposes", "100")
+        assert "transfer" in entry.sentence
+
+
+def test_external_may_be_ignored_for_a_symbol(build: Any) -> None:
+    """[B5]"""
+    desk = build.desk({}, {"a": {1: 100}, "EXTERNAL": {1: -100}})
+    settings = {"external_policy": {"SPY": "ignore"}}
+    assert refused(build, candidate(build, -1), desk, **settings) is None
+
+
+def test_a_cross_moves_nothing_at_the_broker_for_external_to_oppose(build: Any) -> None:
+    desk = build.desk({}, {"a": {1: 100}, "EXTERNAL": {1: -100}})
+    assert refused(build, crossing(build), desk) is None

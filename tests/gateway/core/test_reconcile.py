@@ -1,0 +1,171 @@
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+
+from gateway.core.broker import BrokerStatus, OrderReport
+from gateway.core.desk import Adopted, Desk
+from gateway.core.reconcile import compare, settle
+from schemas.documents import BrokerPosition
+from schemas.values import Contract
+
+
+def ordered(build: Any, **parts: Any) -> Desk:
+    desk: Desk = build.desk(orders=[build.order({"a": 7, "b": 7, "c": 1}, **parts)])
+    return desk
+
+
+def opened(build: Any, **parts: Any) -> tuple[OrderReport, ...]:
+    return (build.report(BrokerStatus.WORKING, **parts),)
+
+
+# ---------------------------------------------------------------------- the law
+
+
+def test_all_that_a_new_account_holds_is_unexplained_and_locked(build: Any) -> None:
+    """[B4]"""
+    desk = build.settled(build.desk(), {1: 50, 2: -3})
+    assert dict(desk.unexplained) == {1: 50, 2: -3}
+    assert {key: lock.kind for key, lock in desk.locks.items()} == {
+        "1": "unexplained",
+        "2": "unexplained",
+    }
+    assert desk.locks["1"].reason.startswith("+50 SPY")
+    assert "adopt" in desk.locks["1"].reason
+
+
+def test_where_the_law_holds_nothing_is_locked(build: Any) -> None:
+    """[B3]"""
+    desk = build.settled(build.desk({}, {"a": {1: 5}, "EXTERNAL": {1: -2}}), {1: 3})
+    assert (dict(desk.unexplained), dict(desk.locks)) == ({}, {})
+
+
+def test_a_flat_position_may_be_left_out(build: Any) -> None:
+    """(IB facts) And one that is missing is missing, not unknown."""
+    assert not build.settled(build.desk({}, {"a": {1: 0}}), {}).unexplained
+    assert build.settled(build.desk({}, {"a": {1: 5}}), {}).unexplained == {1: -5}
+
+
+def test_a_lock_goes_when_executions_explain_it(build: Any) -> None:
+    """[B3]"""
+    locked = build.settled(build.desk(), {1: 5})
+    bought = (build.execution("f.1.01", 5, order_ref=""),)
+    desk = settle(locked, build.reading({1: 5}, executions=bought), build.now)
+    assert (build.books(desk), dict(desk.locks)) == ({"EXTERNAL": 5}, {})
+
+
+def test_a_lock_says_the_quantity_of_today_and_the_time_of_its_beginning(build: Any) -> None:
+    locked = build.settled(build.desk(), {1: 5})
+    desk = settle(locked, build.reading({1: 7}), build.later(60))
+    assert desk.locks["1"].reason.startswith("+7 SPY")
+    assert desk.locks["1"].since == build.now
+
+
+def test_currency_balances_stay_out_of_the_law(build: Any) -> None:
+    """[B1]"""
+    euro = BrokerPosition(Contract("EUR", sec_type="CASH", con_id=9), Decimal(77), Decimal(1))
+    desk = settle(build.desk(), replace(build.reading({}), positions=(euro,)), build.now)
+    assert not desk.unexplained
+
+
+def test_comparing_again_changes_nothing(build: Any) -> None:
+    desk = build.settled(build.desk(), {1: 5})
+    assert compare(desk, build.later(60)) == desk
+
+
+QUANTITY = st.integers(-20, 20)
+
+
+@given(
+    fills=st.lists(st.integers(1, 8), max_size=4),
+    foreign=st.lists(QUANTITY, max_size=3),
+    adopted=QUANTITY,
+    unknown=QUANTITY,
+)
+def test_unexplained_is_exactly_what_nobody_explained(
+    build: Any, fills: list[int], foreign: list[int], adopted: int, unknown: int
+) -> None:
+    """[B3, A2] Own fills, foreign executions and an adoption aside; what was overfilled counts."""
+    executions = [build.execution(f"x.{n}.01", q) for n, q in enumerate(fills)]
+    executions += [build.execution(f"f.{n}.01", q, order_ref="") for n, q in enumerate(foreign)]
+    start = build.settled(ordered(build), {1: adopted}, open_orders=opened(build))
+    entry = build.entry(adopted, source="adopt-1")
+    explained = build.after(start, Adopted(build.spy, "EXTERNAL", entry))
+    held = adopted + sum(fills) + sum(foreign) + unknown
+    reading = build.reading({1: held}, executions=tuple(executions), open_orders=opened(build))
+    desk = settle(explained, reading, build.now)
+    over = max(sum(fills) - 15, 0)
+    assert desk.unexplained.get(1, 0) == unknown + over
+    assert ("1" in desk.locks) is (unknown + over != 0)
+    assert desk.position(1) == held
+
+
+# ---------------------------------------------------------------------- the four questions
+
+
+def test_fills_from_while_we_were_away_reach_the_books(build: Any) -> None:
+    """[R1]"""
+    done = (build.report(BrokerStatus.FILLED, order_id=0),)
+    executions = (build.execution("x.1.01", 15),)
+    answers = build.reading({1: 15}, completed_orders=done, executions=executions)
+    desk = settle(ordered(build), answers, build.now)
+    assert build.books(desk) == {"a": 7, "b": 7, "c": 1}
+    assert (desk.orders["paper-1-1"].state, dict(desk.locks)) == ("DONE", {})
+    assert desk.orders["paper-1-1"].order_id == 7
+
+
+def test_the_same_reading_twice_changes_nothing(build: Any) -> None:
+    """[R1]"""
+    executions = (build.execution("x.1.01", 11), build.execution("f.1.01", -2, order_ref=""))
+    answers = build.reading({1: 4}, open_orders=opened(build), executions=executions)
+    once = settle(ordered(build), answers, build.now)
+    assert settle(once, answers, build.now) == once
+
+
+@pytest.mark.parametrize("state", ["PENDING", "WORKING", "CANCELLING"])
+def test_an_order_that_the_broker_does_not_mention_is_unknown(build: Any, state: str) -> None:
+    """[R2] One pass proves nothing: the list may be older than the order."""
+    desk = build.settled(ordered(build, state=state), {})
+    assert desk.orders["paper-1-1"].state == "UNKNOWN"
+
+
+def test_an_unknown_order_that_turns_up_works_again(build: Any) -> None:
+    """[R2]"""
+    desk = build.settled(ordered(build, state="UNKNOWN"), {}, open_orders=opened(build))
+    assert desk.orders["paper-1-1"].state == "WORKING"
+
+
+@pytest.mark.parametrize("known", ["never heard of", "rejected", "cancelled", "not_sent"])
+def test_an_order_of_ours_that_should_not_exist_locks_its_contract(build: Any, known: str) -> None:
+    """[R2] A ref that turns up later: an order beside it would be a second one."""
+    desk = (
+        build.desk() if known == "never heard of" else ordered(build, state="DONE", outcome=known)
+    )
+    locked = build.settled(desk, {}, open_orders=opened(build))
+    assert locked.locks["1"].kind == "unknown_order"
+    assert "paper-1-1" in locked.locks["1"].reason
+    wanting = replace(locked, targets={"a": build.said("a", {1: 5})})
+    assert build.net(wanting).is_empty
+    assert not build.settled(locked, {}).locks
+
+
+@pytest.mark.parametrize("order_ref", ["", "live-1-1", "somebody's"])
+def test_the_orders_of_others_lock_nothing(build: Any, order_ref: str) -> None:
+    """[B2] They are a person's own business."""
+    assert not build.settled(build.desk(), {}, open_orders=opened(build, order_ref=order_ref)).locks
+
+
+def test_a_filled_order_that_is_still_listed_locks_nothing(build: Any) -> None:
+    """The list is a moment older than its last execution."""
+    desk = build.after(ordered(build), build.execution("x.1.01", 15))
+    assert not build.settled(desk, {1: 15}, open_orders=opened(build)).locks
+
+
+def test_adopting_lifts_no_lock_of_an_unknown_order(build: Any) -> None:
+    """[R2, B3]"""
+    locked = build.settled(build.desk(), {1: 5}, open_orders=opened(build))
+    adopted = build.after(locked, Adopted(build.spy, "EXTERNAL", build.entry(5, source="adopt-1")))
+    assert adopted.locks["1"].kind == "unknown_order"

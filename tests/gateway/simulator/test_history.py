@@ -1,0 +1,133 @@
+"""Which bars answer a request (design/ib.md 1.2): end times, durations, what is known when."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from gateway.simulator.bars import Bar, BarBook
+from gateway.simulator.contracts import Contract
+from gateway.simulator.history import (
+    HistoryError,
+    Span,
+    months_before,
+    parse_end,
+    parse_span,
+    select,
+    time_text,
+)
+from gateway.simulator.requests import HistoricalDataRequest
+
+At = Callable[..., datetime]
+NOW = datetime(2025, 12, 12, 15, tzinfo=UTC)
+PLAIN = HistoricalDataRequest(
+    1, Contract(), False, "", "30 mins", "1 D", True, "TRADES", 1, False
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "20251212 15:00:00 UTC",
+        "20251212-15:00:00",
+        "20251212 10:00:00 US/Eastern",
+        "20251212 10:00:00",
+    ],
+)
+def test_each_way_of_saying_the_end_is_understood(text: str) -> None:
+    assert parse_end(text, NOW) == NOW
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["now", "20251212", "20251312 10:00:00 UTC", "20251212 10:00:00 Mars/Base", "00010101-00:00:00 X"],
+)
+def test_an_end_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(HistoryError, match="end time"):
+        parse_end(text, NOW)
+
+
+def test_durations_are_a_count_and_a_unit() -> None:
+    assert parse_span("5 D") == Span(5, "D")
+
+
+@pytest.mark.parametrize("text", ["", "5", "0 D", "5 days", "366 D", "13 M", "-1 D", "5D"])
+def test_a_duration_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(HistoryError):
+        parse_span(text)
+
+
+def test_months_end_where_the_month_ends() -> None:
+    march = datetime(2025, 3, 31, tzinfo=UTC)
+    assert months_before(march, 1) == datetime(2025, 2, 28, tzinfo=UTC)
+    assert months_before(march, 13) == datetime(2024, 2, 29, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("changes", "count"),
+    [
+        ({"duration": "1 D"}, 2),
+        ({"duration": "2 D"}, 15),
+        ({"duration": "1800 S"}, 2),
+        ({"duration": "1799 S"}, 1),
+        ({"duration": "1 W"}, 15),
+        ({"duration": "1 M"}, 15),
+        ({"duration": "1 Y", "bar_size": "1 day"}, 2),
+        ({"end": "20251212 10:00:00 US/Eastern"}, 2),
+        ({"end": "20251211 16:00:00 US/Eastern"}, 13),
+        ({"end": "20251211 10:00:00 US/Eastern"}, 1),
+        ({"end": "20301211 10:00:00 US/Eastern"}, 2),
+    ],
+)
+def test_a_duration_reaches_back_from_the_end(
+    book: BarBook, at: At, changes: dict[str, str], count: int
+) -> None:
+    assert len(select(book, "SPY", replace(PLAIN, **changes), at("10:00"))) == count
+
+
+def test_a_forming_bar_shows_only_its_open(book: BarBook, at: At) -> None:
+    last = select(book, "SPY", PLAIN, at("10:29"))[-1]
+    assert (last.open, last.high, last.low, last.close, last.volume) == (601, 601, 601, 601, 0)
+    assert select(book, "SPY", PLAIN, at("15:59"))[-2].high == 613
+    assert select(book, "SPY", PLAIN, at("16:00"))[-1].high == 614
+
+
+def test_a_forming_day_shows_only_its_open(book: BarBook, at: At) -> None:
+    daily = replace(PLAIN, bar_size="1 day", duration="1 M")
+    days = select(book, "SPY", daily, at("12:00"))
+    assert [bar.close for bar in days] == [Decimal(513), Decimal(600)]
+
+
+def test_bars_outside_the_session_are_left_out_of_regular_hours(shared_book: BarBook) -> None:
+    """2025-11-28 closed at 13:00; the file has the closing print as a bar of its own."""
+    request = replace(PLAIN, end="20251128 20:00:00 US/Eastern")
+    regular = select(shared_book, "SPY", request, NOW)
+    every = select(shared_book, "SPY", replace(request, regular_hours=False), NOW)
+    assert (len(regular), len(every)) == (7, 8)
+
+
+def test_a_duration_before_all_calendars_is_refused(book: BarBook) -> None:
+    request = replace(PLAIN, end="00010102-00:00:00", duration="30 Y")
+    with pytest.raises(HistoryError, match="calendars"):
+        select(book, "SPY", request, NOW)
+
+
+@pytest.mark.parametrize(
+    ("size", "date_format", "text"),
+    [
+        ("30 mins", 1, "20251212 10:00:00 US/Eastern"),
+        ("30 mins", 2, "1765551600"),
+        ("1 day", 1, "20251212"),
+        ("1 day", 2, "20251212"),
+    ],
+)
+def test_times_are_written_as_asked(size: str, date_format: int, text: str) -> None:
+    assert time_text(NOW, size, date_format) == text
+
+
+def test_a_bar_knows_its_day(book: BarBook) -> None:
+    bar: Bar = book.series("SPY", "30 mins").bars[0]
+    assert bar.day.isoformat() == "2025-12-11"

@@ -1,0 +1,100 @@
+"""The simulator as a process of its own: one line when it listens, a clean end, clear complaints."""
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.simulator.__main__ import main
+
+ROOT = Path(__file__).parents[3]
+HEADER = "time,open,high,low,close,volume\n"
+BAR = "2025-12-12T09:30:00-05:00,10,12,9,11,100\n"
+LIMIT_SECONDS = 20
+
+
+@pytest.fixture
+def bars(tmp_path: Path) -> Path:
+    (tmp_path / "SPY_30min.csv").write_text(HEADER + BAR)
+    return tmp_path
+
+
+@pytest.fixture
+def process(bars: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "gateway.simulator", "--port", "0", "--bars", str(bars)]
+    options = ["--speed", "0", "--holding", "SPY=50@590.00", "--clock-file", str(tmp_path / "c")]
+    with subprocess.Popen(
+        [*command, *options], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as running:
+        yield running
+        running.kill()
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_it_prints_one_line_listens_and_ends_cleanly(
+    process: subprocess.Popen[str], tmp_path: Path, stop: signal.Signals
+) -> None:
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    match = re.search(r"listens on 127\.0\.0\.1:(\d+), account DUSIM0001, bars of SPY", line)
+    assert match is not None
+    socket.create_connection(("127.0.0.1", int(match[1])), timeout=LIMIT_SECONDS).close()
+    assert (tmp_path / "c").stat().st_size == 8
+    process.send_signal(stop)
+    rest, complaints = process.communicate(timeout=LIMIT_SECONDS)
+    assert (process.returncode, rest, complaints) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--holding", "SPY"], "'SPY' is not like SPY=50@590.00"),
+        (["--start", "2025-12-12T10:00"], "has no zone"),
+        (["--start", "noon"], "is not an ISO time"),
+        (["--speed", "-1"], "is not a speed"),
+        (["--port", "70000"], "is not a port"),
+        (["--cash", "much"], "is not an amount"),
+        (["--unknown"], "unrecognized arguments"),
+    ],
+)
+def test_a_bad_option_is_explained(
+    bars: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], complaint: str
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["--bars", str(bars), *arguments])
+    assert complaint in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--host", "0.0.0.0"], "loopback only"),
+        (["--account", "U123"], "does not begin with DU"),
+        (["--holding", "NONE=1@1"], "no such contract"),
+    ],
+)
+def test_a_refused_option_ends_with_2_and_a_sentence(
+    bars: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], complaint: str
+) -> None:
+    assert main(["--bars", str(bars), *arguments]) == 2
+    assert complaint in capsys.readouterr().err
+
+
+def test_bad_bars_are_refused_with_file_line_and_reason(
+    bars: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (bars / "SPY_30min.csv").write_text(HEADER + BAR + BAR)
+    assert main(["--bars", str(bars)]) == 2
+    assert capsys.readouterr().err == "gateway.simulator: SPY_30min.csv:3: duplicate time\n"
+
+
+def test_a_port_in_use_is_explained(bars: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main(["--bars", str(bars), "--port", str(port)]) == 2
+    assert "address already in use" in capsys.readouterr().err

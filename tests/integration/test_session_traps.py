@@ -1,0 +1,516 @@
+"""What a broker does on bad days, and what ib_async would make of it: the traps of the IB notes.
+
+`Meddler` is the simulator's exchange with words of its own put in; `Gateway` is a socket that says
+literally what a test tells it to, and is silent otherwise.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from gateway.core.broker import BrokerEvent, BrokerStatus, Commission, Connection, OrderReport
+from gateway.core.orders import Approved
+from gateway.session import BrokerUnavailable, NotSent, Session, SessionSettings
+from gateway.simulator import replies, requests
+from gateway.simulator.bars import BarBook, Row
+from gateway.simulator.broker import ExchangeOptions
+from gateway.simulator.clock import VirtualClock
+from gateway.simulator.codec import FrameReader, encode_frame
+from gateway.simulator.exchange import Exchange
+from gateway.simulator.replies import Delivery, Notice
+from gateway.simulator.server import ServerOptions, Simulator
+from schemas.documents import ExecutionDocument, OrderDocument
+from schemas.values import Contract, OrderType
+
+OPENING = datetime(2025, 6, 3, 13, 30, tzinfo=UTC)
+NOW = OPENING + timedelta(minutes=70)
+SPY = Contract("SPY", con_id=756733, primary_exchange="ARCA")
+CLIENT_ID = 7
+PATIENCE_SECONDS = 10
+SHORT = 0.2
+"""Seconds of the deadlines that a test waits out."""
+
+REF = "paper-756733-1"
+ORDER = OrderDocument(
+    order_ref=REF,
+    contract=SPY,
+    quantity=Decimal(10),
+    allocations=(),
+    order_type=OrderType.LMT,
+    tif="DAY",
+    limit_price=Decimal(500),
+    adaptive_priority="",
+    outside_rth=False,
+    decision_price=Decimal(590),
+    created_at=NOW,
+    valid_until=NOW,
+    epoch=1,
+    generation=1,
+    run_id="r1",
+    state="PENDING",
+)
+
+type Answer = Callable[[int, Any, list[Delivery]], list[Delivery]]
+
+
+class Meddler(Exchange):
+    """The simulator's exchange; `meddle` rewrites the answers to a type of request."""
+
+    def __init__(self) -> None:
+        starts = [OPENING + n * timedelta(minutes=30) for n in range(13)]
+        numbers = tuple(map(Decimal, ("590", "591", "589", "590.5", "10000")))
+        super().__init__(
+            BarBook({("SPY", "30 mins"): [Row(start, numbers, "made up") for start in starts]}),
+            ExchangeOptions(),
+        )
+        self.meddle: dict[type, Answer] = {}
+        self.notices: list[Notice] = []
+        self.forgets_order_ids = False
+
+    def connect(self, client_id: int, now: datetime) -> list[Delivery]:
+        first = replies.NextValidId(1)
+        return [
+            (
+                to,
+                first
+                if self.forgets_order_ids and isinstance(reply, replies.NextValidId)
+                else reply,
+            )
+            for to, reply in super().connect(client_id, now)
+        ]
+
+    def handle(self, client_id: int, request: Any, now: datetime) -> list[Delivery]:
+        answer = super().handle(client_id, request, now)
+        change = self.meddle.get(type(request))
+        return change(client_id, request, answer) if change else answer
+
+    def advance(self, now: datetime) -> list[Delivery]:
+        said, self.notices = self.notices, []
+        return [*super().advance(now), *((CLIENT_ID, notice) for notice in said)]
+
+
+@dataclass
+class Heard:
+    """What a session delivers, to wait for."""
+
+    told: list[BrokerEvent] = field(default_factory=list)
+    more: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def deliver(self, event: BrokerEvent) -> None:
+        self.told.append(event)
+        self.more.set()
+
+    async def until[T: BrokerEvent](
+        self, kind: type[T], fits: Callable[[T], bool] = lambda event: True
+    ) -> T:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while True:
+                for event in self.told:
+                    if isinstance(event, kind) and fits(event):
+                        return event
+                self.more.clear()
+                await self.more.wait()
+
+    async def reason(self, start: str) -> OrderReport:
+        return await self.until(OrderReport, lambda report: report.reason.startswith(start))
+
+
+@dataclass
+class Desk:
+    """A session at a simulator that can be meddled with."""
+
+    exchange: Meddler
+    simulator: Simulator
+    session: Session
+    heard: Heard
+
+    async def say(self, code: int, text: str) -> None:
+        self.exchange.notices.append(Notice(-1, code, text))
+        await self.simulator.advance_to(self.simulator.clock.now())
+
+
+def deadlines(port: int, seconds: float) -> SessionSettings:
+    """Settings with the same deadline for every request."""
+    return SessionSettings(
+        "127.0.0.1",
+        port,
+        CLIENT_ID,
+        request_timeout_seconds=seconds,
+        bars_timeout_seconds=seconds,
+        quote_timeout_seconds=seconds,
+    )
+
+
+@asynccontextmanager
+async def a_desk(seconds: float = PATIENCE_SECONDS) -> AsyncIterator[Desk]:
+    exchange, heard = Meddler(), Heard()
+    simulator = Simulator(exchange, VirtualClock(NOW), ServerOptions(master_client_id=CLIENT_ID))
+    async with simulator:
+        session = Session(deadlines(simulator.port, seconds), simulator.clock.now, heard.deliver)
+        await session.connect()
+        yield Desk(exchange, simulator, session, heard)
+        await session.close()
+
+
+def followed_by(*notices: tuple[int, str]) -> Answer:
+    """The true answer, and then errors with the order's id."""
+    return lambda client, request, answer: [
+        *answer,
+        *((client, Notice(request.order_id, code, text)) for code, text in notices),
+    ]
+
+
+def silence(client_id: int, request: Any, answer: list[Delivery]) -> list[Delivery]:
+    return []
+
+
+async def test_an_order_with_a_preset_warning_lives_and_fills() -> None:
+    """Trap 1: 10349 makes ib_async say Cancelled; whoever sends again buys twice."""
+    async with a_desk() as desk:
+        desk.exchange.meddle[requests.PlaceOrder] = followed_by((10349, "Order TIF was set to DAY"))
+        await desk.session.read()
+        desk.session.place(Approved(replace(ORDER, order_type=OrderType.MKT)))
+        assert (await desk.heard.reason("10349")).status is BrokerStatus.UNSURE
+        await desk.heard.until(ExecutionDocument)
+        statuses = {e.status for e in desk.heard.told if isinstance(e, OrderReport)}
+        assert BrokerStatus.CANCELLED not in statuses
+        assert BrokerStatus.FILLED in statuses
+
+
+@pytest.mark.parametrize("code", [399, 404, 2109, 4711])
+async def test_an_error_text_about_a_working_order_is_no_outcome(code: int) -> None:
+    """Traps 2, 3 and 18, and unknown codes."""
+    async with a_desk() as desk:
+        desk.exchange.meddle[requests.PlaceOrder] = followed_by((code, "Order Message"))
+        await desk.session.read()
+        desk.session.place(Approved(ORDER))
+        assert (await desk.heard.reason(str(code))).status is BrokerStatus.UNSURE
+        (working,) = (await desk.session.read()).open_orders
+        assert (working.order_ref, working.status) == (REF, BrokerStatus.WORKING)
+
+
+async def test_an_inactive_order_is_unsure() -> None:
+    """Trap 22"""
+
+    def inactive(client: int, request: Any, answer: list[Delivery]) -> list[Delivery]:
+        return [
+            (to, replace(reply, status="Inactive"))
+            for to, reply in answer
+            if isinstance(reply, replies.OrderStatus)
+        ]
+
+    async with a_desk() as desk:
+        desk.exchange.meddle[requests.PlaceOrder] = inactive
+        await desk.session.read()
+        desk.session.place(Approved(ORDER))
+        report = await desk.heard.until(
+            OrderReport, lambda report: report.status is BrokerStatus.UNSURE
+        )
+        assert report.order_ref == REF
+
+
+async def test_a_fill_whose_last_status_is_lost_is_heard_by_its_execution() -> None:
+    """Traps 5 and 6: IB does not promise a status for each change, and repeats others."""
+
+    def without_status(client: int, request: Any, answer: list[Delivery]) -> list[Delivery]:
+        kinds = (replies.OrderStatus, replies.OpenOrder)
+        return [delivery for delivery in answer if not isinstance(delivery[1], kinds)]
+
+    async with a_desk() as desk:
+        desk.exchange.meddle[requests.PlaceOrder] = without_status
+        await desk.session.read()
+        desk.session.place(Approved(replace(ORDER, order_type=OrderType.MKT)))
+        executed = await desk.heard.until(ExecutionDocument)
+        assert (executed.order_ref, executed.quantity) == (REF, Decimal(10))
+
+
+async def test_both_revisions_of_an_execution_are_told() -> None:
+    """Trap 4, [A1]: the ledger lets the highest suffix win; ib_async adds both up."""
+
+    def corrected(client: int, request: Any, answer: list[Delivery]) -> list[Delivery]:
+        (told,) = [reply for _, reply in answer if isinstance(reply, replies.ExecutionDetails)]
+        stem = told.execution.execution_id.rpartition(".")[0]
+        second = replace(told.execution, execution_id=f"{stem}.02", price=Decimal(589))
+        return [*answer, (client, replace(told, execution=second))]
+
+    async with a_desk() as desk:
+        desk.exchange.meddle[requests.PlaceOrder] = corrected
+        await desk.session.read()
+        desk.session.place(Approved(replace(ORDER, order_type=OrderType.MKT)))
+        second = await desk.heard.until(
+            ExecutionDocument, lambda execution: execution.exec_id.endswith(".02")
+        )
+        assert (second.price, second.order_ref) == (Decimal(589), REF)
+
+
+async def test_a_commission_before_its_execution_is_not_lost() -> None:
+    """Trap 10"""
+
+    def commission_first(client: int, request: Any, answer: list[Delivery]) -> list[Delivery]:
+        return sorted(answer, key=lambda d: not isinstance(d[1], replies.CommissionReport))
+
+    async with a_desk() as desk:
+        desk.exchange.meddle[requests.PlaceOrder] = commission_first
+        await desk.session.read()
+        desk.session.place(Approved(replace(ORDER, order_type=OrderType.MKT)))
+        executed = await desk.heard.until(ExecutionDocument)
+        paid = await desk.heard.until(Commission)
+        assert desk.heard.told.index(paid) < desk.heard.told.index(executed)
+        assert executed.commission == paid.amount
+
+
+@pytest.mark.parametrize("kind", [OrderType.LMT, OrderType.MKT])
+async def test_an_order_id_that_a_restarted_gateway_gives_out_again_is_not_used(
+    kind: OrderType,
+) -> None:
+    """A second order under the id of a working one would change that one instead."""
+    async with a_desk() as desk:
+        await desk.session.read()
+        first = desk.session.place(Approved(replace(ORDER, order_type=kind)))
+        await desk.heard.until(OrderReport)
+        desk.exchange.forgets_order_ids = True
+        await desk.session.connect()
+        await desk.session.read()
+        assert desk.session.place(Approved(replace(ORDER, order_ref="paper-756733-2"))) > first
+
+
+async def test_a_what_if_answered_by_a_warning_alone_ends_with_the_warning() -> None:
+    """Trap 12: ib_async waits for ever."""
+    async with a_desk(SHORT) as desk:
+        desk.exchange.meddle[requests.PlaceOrder] = lambda client, request, answer: [
+            (client, Notice(request.order_id, 399, "Order Message: held until 09:30"))
+        ]
+        preview = await desk.session.what_if(ORDER)
+        assert preview.warning.startswith("399 ")
+        assert preview.initial_margin is None
+
+
+async def test_a_request_that_is_never_answered_ends_at_its_deadline() -> None:
+    """Trap 13"""
+    async with a_desk(SHORT) as desk:
+        desk.exchange.meddle[requests.ContractDetailsRequest] = silence
+        desk.exchange.meddle[requests.PlaceOrder] = silence
+        with pytest.raises(BrokerUnavailable, match=r"no answer within 0\.2 s"):
+            await desk.session.resolve(Contract("SPY"))
+        with pytest.raises(BrokerUnavailable, match="no answer"):
+            await desk.session.what_if(ORDER)
+        assert desk.session.connected
+
+
+async def test_a_validation_error_ends_its_request() -> None:
+    """Trap 13: 321 is a warning to ib_async, and the request hangs."""
+    async with a_desk() as desk:
+        desk.exchange.meddle[requests.HistoricalDataRequest] = lambda client, request, answer: [
+            (client, Notice(request.request_id, 321, "Error validating request"))
+        ]
+        with pytest.raises(BrokerUnavailable, match="SPY STK SMART USD: 321 Error validating"):
+            await desk.session.bars(Contract("SPY"), "30 mins", "1 D")
+
+
+async def test_bars_that_do_not_come_are_withdrawn_and_no_empty_answer() -> None:
+    """Trap 16: ib_async returns an empty list."""
+    asked: list[int] = []
+
+    def withdrawn(client: int, request: Any, answer: list[Delivery]) -> list[Delivery]:
+        asked.append(request.request_id)
+        return []
+
+    async with a_desk(SHORT) as desk:
+        desk.exchange.meddle[requests.HistoricalDataRequest] = silence
+        desk.exchange.meddle[requests.HistoricalDataCancel] = withdrawn
+        with pytest.raises(BrokerUnavailable, match="no answer"):
+            await desk.session.bars(Contract("SPY"), "30 mins", "1 D")
+        await desk.session.resolve(Contract("QQQ"))
+        assert len(asked) == 1
+
+
+async def test_a_market_without_a_subscription_has_no_prices() -> None:
+    """Trap 15"""
+    async with a_desk() as desk:
+        desk.exchange.meddle[requests.MarketDataRequest] = lambda client, request, answer: [
+            (client, Notice(request.request_id, 354, "Requested market data is not subscribed."))
+        ]
+        quote = await desk.session.quote(Contract("SPY"))
+        assert (quote.bid, quote.ask, quote.last) == (None, None, None)
+
+
+async def test_a_slow_quote_is_what_came_by_the_deadline() -> None:
+    def only_a_bid(client: int, request: Any, answer: list[Delivery]) -> list[Delivery]:
+        told = [reply for _, reply in answer if isinstance(reply, replies.TickPrice)]
+        return [(client, tick) for tick in told if tick.tick_type == 1]
+
+    async with a_desk(SHORT) as desk:
+        desk.exchange.meddle[requests.MarketDataRequest] = only_a_bid
+        quote = await desk.session.quote(Contract("SPY"))
+        assert quote.bid is not None
+        assert quote.ask is None
+
+
+async def test_a_question_left_unanswered_ends_the_line() -> None:
+    """Trap 14: a late answer would pass for that of the next question."""
+    async with a_desk(SHORT) as desk:
+        desk.exchange.meddle[requests.AllOpenOrdersRequest] = silence
+        with pytest.raises(BrokerUnavailable):
+            await desk.session.read()
+        lost = await desk.heard.until(Connection, lambda connection: not connection.up)
+        assert "open orders was left unanswered" in lost.reason
+        assert not desk.session.connected
+
+
+async def test_a_reading_is_repeated_until_positions_stand_still() -> None:
+    """[B3]"""
+    async with a_desk() as desk:
+
+        def once(client: int, request: Any, answer: list[Delivery]) -> list[Delivery]:
+            del desk.exchange.meddle[requests.ExecutionsRequest]
+            fill = desk.exchange.trade_by_hand("SPY", Decimal(5), Decimal(590), NOW)
+            return [*answer, *fill]
+
+        desk.exchange.meddle[requests.ExecutionsRequest] = once
+        reading = await desk.session.read()
+        assert [held.quantity for held in reading.positions] == [Decimal(5)]
+        assert [execution.quantity for execution in reading.executions] == [Decimal(5)]
+
+
+async def test_no_order_is_written_while_ib_is_away_nor_before_a_new_reading() -> None:
+    """Trap 21: the socket stays open through 1100."""
+    async with a_desk() as desk:
+        await desk.session.read()
+        await desk.say(1100, "Connectivity between IB and the gateway has been lost.")
+        await desk.heard.until(Connection, lambda connection: not connection.up)
+        assert not desk.session.connected
+        with pytest.raises(NotSent, match="lost its own line"):
+            desk.session.place(Approved(ORDER))
+        with pytest.raises(BrokerUnavailable, match="lost its own line"):
+            await desk.session.read()
+        await desk.say(1102, "Connectivity has been restored, data maintained.")
+        await desk.heard.until(Connection, lambda connection: connection.reason.startswith("1102"))
+        with pytest.raises(NotSent, match="was not read"):
+            desk.session.place(Approved(ORDER))
+        await desk.session.read()
+        desk.session.place(Approved(ORDER))
+
+
+async def test_lost_data_asks_for_a_reconcile() -> None:
+    async with a_desk() as desk:
+        await desk.say(1101, "Connectivity has been restored, data lost.")
+        restored = await desk.heard.until(
+            Connection, lambda connection: connection.reason.startswith("1101")
+        )
+        assert restored.data_lost
+        assert desk.session.connected
+
+
+# ---------------------------------------------------------------- a gateway taken literally
+
+READY = (("15", "1", "DUSIM1"), ("9", "1", "1"))
+EXECUTED = "11 -1 5 756733 SPY STK  0.0   ARCA USD SPY SPY e.01 TIME DUSIM1 ARCA BOT 10 590 77 7"
+EXECUTED_TAIL = " 0 10 590 paper-756733-1    1 0"
+
+
+@dataclass
+class Gateway:
+    """Answers to requests by their number; everything else meets silence."""
+
+    answers: Mapping[str, Sequence[Sequence[str]]]
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        frames, greeted = FrameReader(), False
+        while data := await reader.read(65536):
+            frames.receive_data(data)
+            if not greeted and frames.next_hello() is not None:
+                greeted = True
+                self._say(writer, self.answers.get("hello", ()))
+            while greeted and (request := frames.next_frame()) is not None:
+                self._say(writer, self.answers.get(request[0], ()))
+        writer.close()
+
+    def _say(self, writer: asyncio.StreamWriter, messages: Sequence[Sequence[str]]) -> None:
+        for message in messages:
+            writer.write(encode_frame(message))
+
+
+@asynccontextmanager
+async def a_gateway(
+    answers: Mapping[str, Sequence[Sequence[str]]], seconds: float = PATIENCE_SECONDS
+) -> AsyncIterator[tuple[Session, Heard]]:
+    gateway, heard = Gateway(answers), Heard()
+    server = await asyncio.start_server(gateway.serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    settings = SessionSettings("127.0.0.1", port, CLIENT_ID, connect_timeout_seconds=seconds)
+    session = Session(settings, lambda: NOW, heard.deliver)
+    async with server:
+        yield session, heard
+        await session.close()
+
+
+HELLO = (("178", "20250603 10:40:00 US/Eastern"),)
+REFUSED = pytest.mark.ib_async_errors_expected("ib_async logs a refused connection as an error")
+
+
+@REFUSED
+async def test_a_silent_gateway_is_named_as_such() -> None:
+    """Trap 23"""
+    async with a_gateway({}, SHORT) as (session, _):
+        with pytest.raises(BrokerUnavailable, match=r"did not answer in 0\.2 s"):
+            await session.connect()
+
+
+@REFUSED
+async def test_a_gateway_without_an_account_is_named_as_such() -> None:
+    """Trap 23"""
+    answers = {"hello": HELLO, "71": (("15", "1", ""), ("9", "1", "1"))}
+    async with a_gateway(answers, SHORT) as (session, _):
+        with pytest.raises(BrokerUnavailable, match="named no account"):
+            await session.connect()
+
+
+@REFUSED
+async def test_a_gateway_that_is_too_old_is_named_as_such() -> None:
+    """Trap 23"""
+    async with a_gateway({"hello": (("100", "20250603 10:40:00 EST"),)}) as (session, _):
+        with pytest.raises(BrokerUnavailable, match="version must be"):
+            await session.connect()
+
+
+async def test_a_login_with_several_accounts_is_refused() -> None:
+    answers = {
+        "hello": HELLO,
+        "71": (("15", "1", "DUSIM1,DUSIM2"), ("9", "1", "1")),
+        "61": (("62", "1"),),
+    }
+    async with a_gateway(answers) as (session, _):
+        with pytest.raises(BrokerUnavailable, match=r"2 accounts \(DUSIM1, DUSIM2\), not one"):
+            await session.connect()
+
+
+@pytest.mark.parametrize("zone", [" China Standard Time", " Nowhere/Land", ""])
+async def test_a_fill_is_not_lost_over_the_name_of_a_zone(zone: str) -> None:
+    """Trap 24: ib_async's decoder raises, and the order is Filled without an execution."""
+    execution = [word.replace("TIME", f"20250603 10:40:00{zone}") for word in EXECUTED.split(" ")]
+    told = [*execution, *EXECUTED_TAIL.split(" ")]
+    answers = {"hello": HELLO, "71": READY, "61": (("62", "1"),), "59": (told,)}
+    async with a_gateway(answers) as (session, heard):
+        await session.connect()
+        executed = await heard.until(ExecutionDocument)
+        assert (executed.exec_id, executed.quantity) == ("e.01", Decimal(10))
+        assert executed.at.tzinfo is UTC
+
+
+@pytest.mark.ib_async_errors_expected("a message that its decoder cannot read, which it only logs")
+async def test_a_message_that_cannot_be_read_asks_for_a_reconcile() -> None:
+    answers = {"hello": HELLO, "71": READY, "61": (("62", "1"),), "59": (("11", "-1", "5"),)}
+    async with a_gateway(answers) as (session, heard):
+        await session.connect()
+        lost = await heard.until(
+            Connection, lambda connection: "could not be read" in connection.reason
+        )
+        assert lost.data_lost
+        with pytest.raises(NotSent, match="was not read"):
+            session.place(Approved(ORDER))
