@@ -1,11 +1,12 @@
 """Firestore by the types of `schemas.documents`: what the commander reads and writes it through."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from decimal import Decimal
 from typing import Any
 
 from gateway.core.records import Documents, Stored
-from gateway.ports import Create, Put, Reads, Store, Write
+from gateway.ports import Create, Document, Put, Reads, Store, Write
 from schemas import codec
 from schemas.documents import (
     ControlDocument,
@@ -19,7 +20,7 @@ from schemas.documents import (
     TargetsDocument,
     path_of,
 )
-from schemas.values import EXTERNAL, Mode
+from schemas.values import EXTERNAL, Mode, check_strategy_id
 
 _NOT_LEDGERS = frozenset({"all_positions"})
 
@@ -34,13 +35,13 @@ class Archive:
     async def read[T](self, kind: type[T], path: str) -> T | None:
         """One document, or None."""
         found = await self.store.get(path)
-        return None if found is None else codec.from_document(kind, found)
+        return None if found is None else decoded(kind, path, found)
 
     async def collection[T](self, kind: type[T], collection: str) -> dict[str, T]:
         """The documents of a collection by their last path segment."""
         found = await self.store.list(collection)
         return {
-            path.rpartition("/")[2]: codec.from_document(kind, data) for path, data in found.items()
+            path.rpartition("/")[2]: decoded(kind, path, data) for path, data in found.items()
         }
 
     async def write(self, documents: Documents, created: Documents | None = None) -> None:
@@ -49,13 +50,27 @@ class Archive:
 
     async def settings(self) -> Settings:
         """`config/common` overlaid by `config/{mode}`."""
+        path = path_of(Settings, name=self.mode)
         common = await self.store.get(path_of(Settings, name="common")) or {}
-        own = await self.store.get(path_of(Settings, name=self.mode)) or {}
-        return codec.from_document(Settings, {**common, **own})
+        own = await self.store.get(path) or {}
+        return decoded(Settings, f"config/common with {path}", {**common, **own})
 
-    async def strategies(self) -> dict[str, StrategyDocument]:
-        """All of `strategies/`."""
-        return await self.collection(StrategyDocument, "strategies")
+    async def strategies(self) -> tuple[dict[str, StrategyDocument], list[str]]:
+        """All of `strategies/`, and a sentence for each that cannot be read.
+
+        Such a one counts as there and not enabled: what it holds stays, nothing is bought for it.
+        """
+        read: dict[str, StrategyDocument] = {}
+        wrong: list[str] = []
+        for path, data in (await self.store.list("strategies")).items():
+            name = path.rpartition("/")[2]
+            try:
+                check_strategy_id(name)
+                read[name] = decoded(StrategyDocument, path, data)
+            except ValueError as error:
+                read[name] = StrategyDocument()
+                wrong.append(str(error))
+        return read, wrong
 
     async def control(self) -> ControlDocument:
         """`control/{mode}`; absent it is halted."""
@@ -71,7 +86,7 @@ class Archive:
             latches=await self.read(LatchesDocument, path_of(LatchesDocument, mode=self.mode))
             or LatchesDocument(),
             ledgers={
-                name: codec.from_document(LedgerDocument, data)
+                name: decoded(LedgerDocument, f"{root}/holdings/{name}", data)
                 for name, data in ledgers.items()
                 if name == EXTERNAL or name not in _NOT_LEDGERS
             },
@@ -85,13 +100,26 @@ class Archive:
         found: dict[str, Any] = {}
         for state in ("STARTED", "ASKED"):
             found.update(await self.store.find("runs", "state", state))
-        return [codec.from_document(RunDocument, data) for data in found.values()]
+        return [decoded(RunDocument, path, data) for path, data in found.items()]
 
     async def transact(
         self, reads: Sequence[str], decide: Callable[[Reads], Sequence[Write]]
     ) -> Reads:
         """The store's own transaction."""
         return await self.store.transact(reads, decide)
+
+
+def decoded[T](kind: type[T], path: str, data: Document) -> T:
+    """The typed document. Raises `codec.Invalid`, whose text names the document and the field."""
+    try:
+        document = codec.from_document(kind, data)
+    except codec.Invalid as error:
+        raise codec.Invalid(f"{path}: {error}") from error
+    for field in fields(document):  # type: ignore[arg-type]
+        number = getattr(document, field.name)
+        if isinstance(number, Decimal) and not number.is_finite():
+            raise codec.Invalid(f"{path}: {field.name}: must be a finite number, not {number}")
+    return document
 
 
 def writes(documents: Mapping[str, Any], created: Mapping[str, Any]) -> list[Write]:

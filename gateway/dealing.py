@@ -1,5 +1,6 @@
 """Carrying out a net that is due: prices, plan, margin, journal, then the broker."""
 
+import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -13,9 +14,13 @@ from gateway.core.netting import Barred, Plan, net
 from gateway.core.orders import Approved
 from gateway.core.prices import Price, reference
 from gateway.floor import Floor
-from gateway.session import BrokerUnavailable
+from gateway.session import BrokerUnavailable, Unresolved
 from gateway.session import NotSent as Unwritten
+from schemas.codec import Invalid
 from schemas.documents import OrderDocument, RunDocument, path_of
+from schemas.values import Contract
+
+log = logging.getLogger(__name__)
 
 _ROUNDS_MAX = 100
 """Each round bars at least one more strategy [N8]; more rounds than strategies is a defect."""
@@ -32,7 +37,8 @@ class _Deal:
 async def carry_out(floor: Floor, cause: NetCause) -> None:
     """Make the net that is due and act on it; close its run. Raises what the doors raise.
 
-    A broker that does not answer leaves nothing planned: the run is closed as failed.
+    A broker that does not answer leaves nothing planned: the run is closed as failed. So does a
+    configuration that cannot be read: the run is closed as refused, naming the document.
     """
     run = _run(floor, cause)
     try:
@@ -41,6 +47,9 @@ async def carry_out(floor: Floor, cause: NetCause) -> None:
         deal = await _admitted(floor, cause)
     except BrokerUnavailable as error:
         await _close(floor, floor.finished(run, "failed", str(error)))
+        return
+    except Invalid as error:
+        await _close(floor, floor.finished(run, "refused", str(error)))
         return
     run = _with_plan(floor, run, deal.plan, cause)
     if cause.dry_run or deal.plan.is_empty:
@@ -55,7 +64,7 @@ async def cancel(floor: Floor, orders: Sequence[OrderDocument]) -> None:
     for order in orders:
         try:
             floor.doors.session.cancel(order.order_id, order.client_id)
-        except BrokerUnavailable as error:
+        except (BrokerUnavailable, ValueError) as error:
             floor.happen(Silent(order.order_ref, f"the cancel could not be sent: {error}"))
         else:
             floor.happen(CancelAsked(order.order_ref))
@@ -75,11 +84,23 @@ async def _price(floor: Floor) -> None:
     overlay = floor.desk.run.said if floor.desk.run is not None else {}
     found: dict[int, Price] = {}
     for con_id, contract in wishes.contracts(floor.desk, overlay).items():
-        quote = await floor.doors.session.quote(contract)
-        price = reference(quote, floor.last_closes.get(con_id))
+        price = await _reference(floor, contract)
         if price is not None:
             found[con_id] = price
     floor.happen(Priced(found))
+
+
+async def _reference(floor: Floor, contract: Contract) -> Price | None:
+    """One contract's price. One that has none for us does not stop the others' trading."""
+    session = floor.doors.session
+    try:
+        quote = await session.quote(contract)
+    except (BrokerUnavailable, Unresolved) as error:
+        if not session.connected:
+            raise
+        log.warning("no price of %s: %s", contract.symbol, error)
+        return None
+    return reference(quote, floor.last_closes.get(contract.con_id))
 
 
 async def _admitted(floor: Floor, cause: NetCause) -> _Deal:
@@ -112,9 +133,11 @@ async def _journal_and_send(floor: Floor, run: RunDocument, deal: _Deal) -> None
     run_path = path_of(RunDocument, run_id=run.run_id)
     entry = journal.Entry(floor.desk, after, deal.plan, {run_path: run})
     try:
+        _check_not_halting(floor)
         await journal.record(floor.doors.archive, floor.doors.lease, entry)
     except journal.JournalRefused as error:
-        floor.happen(await floor.doors.archive.control())
+        with suppress(Invalid):  # the next run or net says so
+            await floor.configure()
         nothing = replace(run, orders=(), crosses=(), cancels=())
         await _close(floor, floor.finished(nothing, "refused", str(error)))
         return
@@ -141,13 +164,20 @@ async def _send(floor: Floor, approved: Approved) -> None:
         return
     try:
         floor.doors.session.place(approved)
-    except Unwritten as error:
+    except (Unwritten, ValueError) as error:
         floor.happen(NotSent(order.order_ref, f"not sent: {error}"))
     except BrokerUnavailable as error:
         floor.happen(Silent(order.order_ref, f"the broker was lost while sending: {error}"))
 
 
+def _check_not_halting(floor: Floor) -> None:
+    if floor.halts_heard:
+        raise journal.JournalRefused("a halt has come in")
+
+
 def _stale(floor: Floor, order: OrderDocument) -> str:
+    if floor.halts_heard:
+        return "not sent: a halt has come in"
     if not floor.doors.lease.is_held():
         return "not sent: the lease ran out"
     if floor.now > order.valid_until:

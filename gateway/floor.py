@@ -18,7 +18,14 @@ from gateway.lease import Lease
 from gateway.ports import Bus
 from gateway.session import Session
 from schemas import codec
-from schemas.documents import ActivityDocument, RefusalEntry, RunDocument, path_of
+from schemas.codec import Invalid
+from schemas.documents import (
+    ActivityDocument,
+    ControlDocument,
+    RefusalEntry,
+    RunDocument,
+    path_of,
+)
 from schemas.messages import TOPICS, Market, Message, Report, topic_name
 from schemas.values import Mode
 
@@ -47,6 +54,8 @@ class Floor:
     refused: set[tuple[str, int, tuple[str, ...], str]] = field(default_factory=set)
     untold: list[Report] = field(default_factory=list)
     told: int = 0
+    halts_heard: set[str] = field(default_factory=set)
+    """Messages that say halt and are not carried out yet: from hearing one on nothing is sent."""
 
     @property
     def mode(self) -> Mode:
@@ -104,11 +113,28 @@ class Floor:
         await self.doors.bus.publish(topic, codec.encode(message), attributes)
 
     async def configure(self) -> None:
-        """Read anew what people set; a run and every net go by what is set now."""
+        """Read anew what people set; a run and every net go by what is set now.
+
+        Raises `Invalid` with a sentence for each document that cannot be read, when all others are
+        taken up. Meanwhile trading is halted for such a `control`, a strategy is not enabled, and
+        settings stay as they were.
+        """
         archive = self.doors.archive
-        settings, strategies = await archive.settings(), await archive.strategies()
-        self.happen(await archive.control())
+        control, settings = ControlDocument(by="gateway"), self.desk.settings
+        strategies, wrong = await archive.strategies()
+        try:
+            settings = await archive.settings()
+        except Invalid as error:
+            wrong.append(str(error))
+        try:
+            control = await archive.control()
+        except Invalid as error:
+            wrong.append(str(error))
+            control = replace(control, reason=str(error))
+        self.happen(control)
         self.happen(Configured(settings, strategies))
+        if wrong:
+            raise Invalid("; ".join(wrong))
 
     async def reconcile(self) -> None:
         """Ask the four questions and settle what they say [R1]. Raises `BrokerUnavailable`."""

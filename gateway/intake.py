@@ -24,6 +24,8 @@ FUTURE_SECONDS_MAX: Final = 60
 
 _SEEN_MAX: Final = 10_000
 _ATTRIBUTE_BYTES_MAX: Final = 1024
+_REASON_CHARACTERS_MAX: Final = 1000
+"""A reason is repeated in orders and runs, whose documents have a limit of their own."""
 
 
 class Refused(ValueError):
@@ -46,11 +48,14 @@ class Intake:
             return None
 
     async def targets(self, delivery: Delivery) -> Said | None:
-        """The targets delivered, dated and resolved; None if they went to the dead letters."""
+        """The targets delivered, dated and resolved; None if they went to the dead letters.
+
+        Raises `BrokerUnavailable` when nobody could say what the contracts are.
+        """
         try:
             said = codec.decode(Targets, delivery.data)
+            await self._check_strategy(said)
             document = await self._document(said, delivery)
-            self._check_strategy(said)
             self._check_repeated(document)
         except (codec.Invalid, Refused, Unresolved) as error:
             await self.bury(delivery, str(error))
@@ -91,7 +96,7 @@ class Intake:
             message_id=delivery.message_id,
             run_id=said.run_id,
             last_status=said.status,
-            last_reason=said.reason,
+            last_reason=said.reason[:_REASON_CHARACTERS_MAX],
             last_as_of=as_of,
             last_message_id=delivery.message_id,
             last_run_id=said.run_id,
@@ -120,9 +125,14 @@ class Intake:
             raise Refused("targets: two entries are the same contract")
         return tuple(found)
 
-    def _check_strategy(self, said: Targets) -> None:
-        if said.strategy not in self.floor.desk.strategies:
-            known = ", ".join(sorted(self.floor.desk.strategies)) or "none"
+    async def _check_strategy(self, said: Targets) -> None:
+        """Known is what `strategies/` holds now: one that we missed was perhaps just made [T3]."""
+        floor = self.floor
+        if said.strategy in floor.desk.strategies:
+            return
+        await floor.configure()
+        if said.strategy not in floor.desk.strategies:
+            known = ", ".join(sorted(floor.desk.strategies)) or "none"
             raise Refused(
                 f"strategy: {said.strategy!r} is not known ({known}); make strategies/"
                 f"{said.strategy} first"
@@ -161,8 +171,9 @@ class Intake:
 
 
 def _digest(said: Targets) -> str:
-    """A short fingerprint of what was said."""
-    return hashlib.sha256(codec.encode(said)).hexdigest()[:16]
+    """A short fingerprint of what was said, whichever run asked for it."""
+    content = replace(said, run_id="", dry_run=False, diagnostics={})
+    return hashlib.sha256(codec.encode(content)).hexdigest()[:16]
 
 
 def _clipped(text: str) -> str:

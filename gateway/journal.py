@@ -7,12 +7,12 @@ order of each contract to be DONE, and creates the orders and crosses with the b
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.archive import Archive, writes
+from gateway.archive import Archive, decoded, writes
 from gateway.core.desk import Desk, Journaled
 from gateway.core.netting import Plan
 from gateway.core.records import Documents, journal
 from gateway.lease import Lease
-from gateway.ports import Document, Reads, Write
+from gateway.ports import AlreadyExists, Document, Reads, Write
 from schemas import codec
 from schemas.documents import (
     ControlDocument,
@@ -52,7 +52,7 @@ async def record(archive: Archive, lease: Lease, entry: Entry) -> None:
 
     def decide(reads: Reads) -> Sequence[Write]:
         lease.check(reads)
-        _check_control(entry, reads[_control(archive)])
+        _check_control(entry, _control(archive), reads[_control(archive)])
         for path, generation in _generations(entry).items():
             _check_generation(path, reads[path], generation)
         for path in _previous(entry):
@@ -60,7 +60,14 @@ async def record(archive: Archive, lease: Lease, entry: Entry) -> None:
         return made
 
     reads = [lease.path, _control(archive), *_generations(entry), *_previous(entry)]
-    await archive.transact(reads, decide)
+    try:
+        await archive.transact(reads, decide)
+    except AlreadyExists as error:
+        raise JournalRefused(f"an order or cross of this number was written before: {error}") from (
+            error
+        )
+    except codec.Invalid as error:
+        raise JournalRefused(str(error)) from error
 
 
 def _control(archive: Archive) -> str:
@@ -91,14 +98,14 @@ def _latest(desk: Desk) -> dict[int, OrderDocument]:
     return {order.contract.con_id: order for order in by_generation}
 
 
-def _check_control(entry: Entry, data: Document | None) -> None:
-    found = ControlDocument() if data is None else codec.from_document(ControlDocument, data)
+def _check_control(entry: Entry, path: str, data: Document | None) -> None:
+    found = ControlDocument() if data is None else decoded(ControlDocument, path, data)
     if _STRICTNESS.index(found.state) > _STRICTNESS.index(entry.before.control.state):
         raise JournalRefused(f"trading is {found.state} by now, by {found.by or 'nobody named'}")
 
 
 def _check_generation(path: str, data: Document | None, wanted: int) -> None:
-    found = codec.from_document(GenerationDocument, data).generation if data else 0
+    found = decoded(GenerationDocument, path, data).generation if data else 0
     if found != wanted - 1:
         raise JournalRefused(f"{path} is at {found}, the plan was made for {wanted}")
 
@@ -106,6 +113,6 @@ def _check_generation(path: str, data: Document | None, wanted: int) -> None:
 def _check_done(path: str, data: Document | None) -> None:
     if data is None:
         return
-    found = codec.from_document(OrderDocument, data)
+    found = decoded(OrderDocument, path, data)
     if found.state != "DONE":
         raise JournalRefused(f"{path} is {found.state}, not DONE")

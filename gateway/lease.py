@@ -1,7 +1,9 @@
 """One gateway acts per mode [R3]: a lease in Firestore, in real time, whose epoch only grows.
 
-Times in the document are the wall's; whether *we* still hold it is judged by our monotonic clock
-from the moment before we asked, so a slow answer or a stopped process can only make it shorter.
+Times in the document are the wall's and for people: no two machines' clocks are compared. Whether
+*we* still hold it is judged by our monotonic clock from the moment before we asked, so a slow answer
+or a stopped process can only make it shorter. Whether *another* still holds it, too: by how long we
+have seen it not renewed.
 """
 
 import asyncio
@@ -10,9 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from gateway.archive import Archive, writes
+from gateway.archive import Archive, decoded, writes
 from gateway.ports import Reads, Write
-from schemas import codec
 from schemas.documents import LeaseDocument, path_of
 
 
@@ -28,6 +29,11 @@ class LeaseTimes:
     renew_seconds: float = 10.0
     margin_seconds: float = 3.0
 
+    @property
+    def poll_seconds(self) -> float:
+        """How often one who waits for the lease looks at it."""
+        return self.renew_seconds / 10
+
 
 @dataclass(slots=True)
 class Lease:
@@ -38,6 +44,8 @@ class Lease:
     times: LeaseTimes = field(default_factory=LeaseTimes)
     epoch: int = 0
     _good_until: float = 0.0
+    _seen: LeaseDocument | None = None
+    _seen_since: float = 0.0
 
     @property
     def path(self) -> str:
@@ -49,9 +57,9 @@ class Lease:
         return time.monotonic() < self._good_until - self.times.margin_seconds
 
     async def acquire(self) -> None:
-        """Wait until the lease is ours. A lease that was not given back is waited out."""
+        """Wait until the lease is ours. A lease that was not given back is waited out [R3]."""
         while not await self._try_acquire():
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(self.times.poll_seconds)
 
     async def keep(self) -> None:
         """Renew until cancelled. Raises `LeaseLost`."""
@@ -84,7 +92,11 @@ class Lease:
 
     async def _renew(self) -> None:
         before = time.monotonic()
-        await self.archive.transact([self.path], self._renewed)
+        try:
+            await self.archive.transact([self.path], self._renewed)
+        except LeaseLost:
+            self._good_until = 0.0
+            raise
         self._good_until = before + self.times.ttl_seconds
 
     def check(self, reads: Reads) -> None:
@@ -111,9 +123,13 @@ class Lease:
         return writes({self.path: LeaseDocument(self.owner, epoch, now, expires)}, {})
 
     def _is_free(self, found: LeaseDocument) -> bool:
-        margin = timedelta(seconds=self.times.margin_seconds)
-        return not found.owner or datetime.now(UTC) > found.expires_at + margin
+        """Whether it was given back, or not renewed for its whole length since we first saw it."""
+        now = time.monotonic()
+        if found != self._seen:
+            self._seen, self._seen_since = found, now
+        length = (found.expires_at - found.renewed_at).total_seconds()
+        return not found.owner or now - self._seen_since > length + self.times.margin_seconds
 
     def _document(self, reads: Reads) -> LeaseDocument | None:
         data = reads[self.path]
-        return None if data is None else codec.from_document(LeaseDocument, data)
+        return None if data is None else decoded(LeaseDocument, self.path, data)

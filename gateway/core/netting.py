@@ -123,16 +123,20 @@ def _increases(change: WantedChange) -> bool:
 
 
 def _net_contract(scene: _Scene, contract: Contract, changes: Sequence[WantedChange]) -> Plan:
-    shares = [Share(c.strategy, c.change) for c in changes if c.change]
-    if not shares:
+    if not any(c.change for c in changes):
         return Plan()
     working = scene.desk.open_order(contract.con_id)
     if working is not None:
         return _with_working_order(scene, working, changes)
+    return _anew(scene, contract, changes)
+
+
+def _anew(scene: _Scene, contract: Contract, changes: Sequence[WantedChange]) -> Plan:
+    """What a contract needs while no order of it is alive."""
     refused = _not_reducing(scene.desk, contract, changes)
     if refused:
         return Plan(refusals=refused)
-    crossed, rest = cross(shares)
+    crossed, rest = cross([Share(c.strategy, c.change) for c in changes if c.change])
     plan = _cross_plan(scene, contract, crossed)
     if plan.refusals and increasers(scene.desk, contract.con_id, rest):
         return plan  # the wishes were to meet; without the cross the rest would be half of them
@@ -142,19 +146,26 @@ def _net_contract(scene: _Scene, contract: Contract, changes: Sequence[WantedCha
 def _with_working_order(
     scene: _Scene, working: OrderDocument, changes: Sequence[WantedChange]
 ) -> Plan:
-    """One parent per contract is alive: it goes on, or is cancelled and waited for [N5, N7]."""
+    """One parent per contract is alive: it goes on, or is cancelled and waited for [N5, N7].
+
+    What waits for its end is held against the limits now: a leg that would then be refused drops
+    its strategy's other legs today [N8], and no order is cancelled for it, to be sent again.
+    """
     if working.state == "UNKNOWN":
         return Plan(refusals=(_unknown(working, changes),))
-    if working.state != "WORKING" or working.outcome:
-        return Plan()
-    cancel = Plan(cancels=(working.order_ref,))
-    if any(c.change * c.in_flight < 0 for c in changes):
-        return cancel  # it would give a strategy more than it wants
+    gives_too_much = any(c.change * c.in_flight < 0 for c in changes)
     net_change = sum((c.change for c in changes), Decimal(0))
-    if net_change * working.quantity >= 0:
-        return Plan()
-    refused = _opposition_refused(scene, working, changes)
-    return Plan(refusals=(refused,)) if refused is not None else cancel
+    is_opposed = gives_too_much or net_change * working.quantity < 0
+    waiting = [_without_flight(c) for c in changes] if is_opposed else changes
+    refused = _anew(scene, working.contract, waiting).refusals
+    is_wrong = gives_too_much or (is_opposed and not refused)
+    can_cancel = working.state == "WORKING" and not working.outcome
+    return Plan(cancels=(working.order_ref,) if is_wrong and can_cancel else (), refusals=refused)
+
+
+def _without_flight(change: WantedChange) -> WantedChange:
+    """The change once nothing is in flight any more."""
+    return replace(change, change=change.change + change.in_flight, in_flight=Decimal(0))
 
 
 def _unknown(working: OrderDocument, changes: Sequence[WantedChange]) -> RefusalEntry:
@@ -165,27 +176,6 @@ def _unknown(working: OrderDocument, changes: Sequence[WantedChange]) -> Refusal
     )
     names = tuple(c.strategy for c in changes if c.change)
     return RefusalEntry("unknown_order", sentence, symbol, con_id, names, "UNKNOWN", "settled")
-
-
-def _opposition_refused(
-    scene: _Scene, working: OrderDocument, changes: Sequence[WantedChange]
-) -> RefusalEntry | None:
-    """Why the wishes against a working order could not cross with it, if they could not.
-
-    An order is not cancelled for a wish that would then be refused: the next net would send it
-    again, and the one after cancel it again.
-    """
-    refused = _not_reducing(scene.desk, working.contract, changes)
-    if refused:
-        return refused[0]
-    opposing = tuple(
-        Share(c.strategy, c.change) for c in changes if c.change * working.quantity < 0
-    )
-    con_id = working.contract.con_id
-    reducing = not increasers(scene.desk, con_id, opposing)
-    price = scene.desk.prices.get(con_id)
-    candidate = Candidate(working.contract, Decimal(0), opposing, reducing, price, is_cross=True)
-    return refusal(candidate, scene.desk, scene.now)
 
 
 def _not_reducing(

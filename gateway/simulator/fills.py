@@ -8,6 +8,7 @@ already open when the order came does not count: its range may lie in the order'
 """
 
 import hashlib
+import math
 from datetime import datetime
 from decimal import Decimal
 
@@ -42,14 +43,19 @@ def price_in(order: Order, bar: Bar, since: datetime) -> Decimal | None:
 
 
 def parts(quantity: Decimal, quantity_max: Decimal | None, seed: int) -> list[Decimal]:
-    """Cut a fill into executions of at most `quantity_max` shares, sizes drawn from the seed."""
-    if quantity_max is None or quantity <= quantity_max:
+    """Cut a fill into executions of half to all of `quantity_max` shares, drawn from the seed.
+
+    The bound is raised where it would make more than `EXECUTIONS_MAX` of them.
+    """
+    if quantity_max is None:
         return [quantity]
-    quantity_max = max(quantity_max, (quantity / EXECUTIONS_MAX).to_integral_value() + 1)
+    bound = max(int(quantity_max), 1, math.ceil(2 * quantity / EXECUTIONS_MAX))
     sizes: list[Decimal] = []
-    while (left := quantity - sum(sizes, Decimal(0))) > quantity_max:
-        drawn = number_from(seed, "part", len(sizes)) % int(quantity_max) + 1
-        sizes.append(max(Decimal(drawn), (left / EXECUTIONS_MAX).to_integral_value()))
+    left = quantity
+    while left > bound:
+        drawn = number_from(seed, "part", len(sizes)) % (bound // 2 + 1)
+        sizes.append(Decimal(bound - drawn))
+        left -= sizes[-1]
     return [*sizes, left]
 
 

@@ -75,6 +75,9 @@ class Child:
         except TimeoutError as error:
             await self.stop()
             raise self._failed("did not get ready") from error
+        except ChildFailed:
+            await self.stop()
+            raise
 
     async def wait(self) -> None:
         """Return never: raises `ChildFailed` when the process ends."""

@@ -352,7 +352,9 @@ def attributes_at(order: Order, version: int) -> dict[str, str]:
 @pytest.mark.parametrize("version", [157, 176, 178])
 def test_each_attribute_of_an_order_is_found_under_its_name(version: int) -> None:
     """ib.md 1.4, by machine: change one attribute, and only that name differs."""
-    plain = attributes_at(Order(action="BUY", totalQuantity=1, orderType="LMT", lmtPrice=5), version)
+    plain = attributes_at(
+        Order(action="BUY", totalQuantity=1, orderType="LMT", lmtPrice=5), version
+    )
     found: dict[str, set[str]] = {}
     for name, value in vars(Order()).items():
         order = perturbed(name, value)

@@ -1,11 +1,10 @@
 """What a broker does on bad days, and what ib_async would make of it: the traps of the IB notes.
 
-`Meddler` is the simulator's exchange with words of its own put in; `Gateway` is a socket that says
-literally what a test tells it to, and is silent otherwise.
+`Meddler` is the simulator's exchange with words of its own put in.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -21,7 +20,6 @@ from gateway.simulator import replies, requests
 from gateway.simulator.bars import BarBook, Row
 from gateway.simulator.broker import ExchangeOptions
 from gateway.simulator.clock import VirtualClock
-from gateway.simulator.codec import FrameReader, encode_frame
 from gateway.simulator.exchange import Exchange
 from gateway.simulator.replies import Delivery, Notice
 from gateway.simulator.server import ServerOptions, Simulator
@@ -405,112 +403,3 @@ async def test_lost_data_asks_for_a_reconcile() -> None:
         )
         assert restored.data_lost
         assert desk.session.connected
-
-
-# ---------------------------------------------------------------- a gateway taken literally
-
-READY = (("15", "1", "DUSIM1"), ("9", "1", "1"))
-EXECUTED = "11 -1 5 756733 SPY STK  0.0   ARCA USD SPY SPY e.01 TIME DUSIM1 ARCA BOT 10 590 77 7"
-EXECUTED_TAIL = " 0 10 590 paper-756733-1    1 0"
-
-
-@dataclass
-class Gateway:
-    """Answers to requests by their number; everything else meets silence."""
-
-    answers: Mapping[str, Sequence[Sequence[str]]]
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        frames, greeted = FrameReader(), False
-        while data := await reader.read(65536):
-            frames.receive_data(data)
-            if not greeted and frames.next_hello() is not None:
-                greeted = True
-                self._say(writer, self.answers.get("hello", ()))
-            while greeted and (request := frames.next_frame()) is not None:
-                self._say(writer, self.answers.get(request[0], ()))
-        writer.close()
-
-    def _say(self, writer: asyncio.StreamWriter, messages: Sequence[Sequence[str]]) -> None:
-        for message in messages:
-            writer.write(encode_frame(message))
-
-
-@asynccontextmanager
-async def a_gateway(
-    answers: Mapping[str, Sequence[Sequence[str]]], seconds: float = PATIENCE_SECONDS
-) -> AsyncIterator[tuple[Session, Heard]]:
-    gateway, heard = Gateway(answers), Heard()
-    server = await asyncio.start_server(gateway.serve, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    settings = SessionSettings("127.0.0.1", port, CLIENT_ID, connect_timeout_seconds=seconds)
-    session = Session(settings, lambda: NOW, heard.deliver)
-    async with server:
-        yield session, heard
-        await session.close()
-
-
-HELLO = (("178", "20250603 10:40:00 US/Eastern"),)
-REFUSED = pytest.mark.ib_async_errors_expected("ib_async logs a refused connection as an error")
-
-
-@REFUSED
-async def test_a_silent_gateway_is_named_as_such() -> None:
-    """Trap 23"""
-    async with a_gateway({}, SHORT) as (session, _):
-        with pytest.raises(BrokerUnavailable, match=r"did not answer in 0\.2 s"):
-            await session.connect()
-
-
-@REFUSED
-async def test_a_gateway_without_an_account_is_named_as_such() -> None:
-    """Trap 23"""
-    answers = {"hello": HELLO, "71": (("15", "1", ""), ("9", "1", "1"))}
-    async with a_gateway(answers, SHORT) as (session, _):
-        with pytest.raises(BrokerUnavailable, match="named no account"):
-            await session.connect()
-
-
-@REFUSED
-async def test_a_gateway_that_is_too_old_is_named_as_such() -> None:
-    """Trap 23"""
-    async with a_gateway({"hello": (("100", "20250603 10:40:00 EST"),)}) as (session, _):
-        with pytest.raises(BrokerUnavailable, match="version must be"):
-            await session.connect()
-
-
-async def test_a_login_with_several_accounts_is_refused() -> None:
-    answers = {
-        "hello": HELLO,
-        "71": (("15", "1", "DUSIM1,DUSIM2"), ("9", "1", "1")),
-        "61": (("62", "1"),),
-    }
-    async with a_gateway(answers) as (session, _):
-        with pytest.raises(BrokerUnavailable, match=r"2 accounts \(DUSIM1, DUSIM2\), not one"):
-            await session.connect()
-
-
-@pytest.mark.parametrize("zone", [" China Standard Time", " Nowhere/Land", ""])
-async def test_a_fill_is_not_lost_over_the_name_of_a_zone(zone: str) -> None:
-    """Trap 24: ib_async's decoder raises, and the order is Filled without an execution."""
-    execution = [word.replace("TIME", f"20250603 10:40:00{zone}") for word in EXECUTED.split(" ")]
-    told = [*execution, *EXECUTED_TAIL.split(" ")]
-    answers = {"hello": HELLO, "71": READY, "61": (("62", "1"),), "59": (told,)}
-    async with a_gateway(answers) as (session, heard):
-        await session.connect()
-        executed = await heard.until(ExecutionDocument)
-        assert (executed.exec_id, executed.quantity) == ("e.01", Decimal(10))
-        assert executed.at.tzinfo is UTC
-
-
-@pytest.mark.ib_async_errors_expected("a message that its decoder cannot read, which it only logs")
-async def test_a_message_that_cannot_be_read_asks_for_a_reconcile() -> None:
-    answers = {"hello": HELLO, "71": READY, "61": (("62", "1"),), "59": (("11", "-1", "5"),)}
-    async with a_gateway(answers) as (session, heard):
-        await session.connect()
-        lost = await heard.until(
-            Connection, lambda connection: "could not be read" in connection.reason
-        )
-        assert lost.data_lost
-        with pytest.raises(NotSent, match="was not read"):
-            session.place(Approved(ORDER))

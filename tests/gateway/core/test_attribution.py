@@ -156,5 +156,6 @@ def test_external_moves_by_foreign_executions_once_each(build: Any) -> None:
     """[B2]"""
     execution = build.execution("f.1.01", -5, order_ref="", commission=Decimal(1))
     once = foreign(EMPTY, execution, "f.1")
-    assert (once.positions["1"].quantity, once.positions["1"].cost) == (-5, -500)
+    assert once.positions["1"].quantity == -5
+    assert once.positions["1"].cost == -500
     assert foreign(once, execution, "f.1") == once

@@ -68,8 +68,8 @@ def answer(build: Any, strategy: str = "a", quantity: int = 10, **parts: Any) ->
     return said(build, strategy, quantity, last_run_id="run-1", **parts)
 
 
-def wanted(desk: Desk, strategy: str = "a") -> Decimal:
-    return desk.targets[strategy].targets[0].quantity
+def wanted(desk: Desk, strategy: str = "a") -> int:
+    return int(desk.targets[strategy].targets[0].quantity)
 
 
 # ---------------------------------------------------------------------- what the desk knows
@@ -514,7 +514,7 @@ def events(build: Any) -> dict[str, Any]:
 
 
 def busy(build: Any) -> Desk:
-    desk = build.after(ordered(build), build.execution("x.0.01", 1))
+    desk: Desk = build.after(ordered(build), build.execution("x.0.01", 1))
     return replace(desk, run=build.open_run(("a",)), coalesce_at=build.now)
 
 

@@ -11,8 +11,16 @@ from schemas.documents import StrategyDocument
 
 
 def preview(margin: int | None, change: int | None, equity: int | None = 1000) -> MarginPreview:
-    numbers = (None if n is None else Decimal(n) for n in (margin, change, equity))
-    return MarginPreview(*numbers, raw={"initial_margin": str(margin)})
+    return MarginPreview(
+        initial_margin=decimal(margin),
+        initial_margin_change=decimal(change),
+        equity_with_loan=decimal(equity),
+        raw={"initial_margin": str(margin)},
+    )
+
+
+def decimal(number: int | None) -> Decimal | None:
+    return None if number is None else Decimal(number)
 
 
 def admitted(build: Any, desk: Desk, *previews: MarginPreview) -> Admission:

@@ -40,13 +40,13 @@ def situated(build: Any, situation: Mapping[str, Any]) -> Desk:
     )
 
 
-def ordered(plan: Plan) -> dict[int, Decimal]:
-    return {order.contract.con_id: order.quantity for order in plan.orders}
+def ordered(plan: Plan) -> dict[int, int]:
+    return {order.contract.con_id: int(order.quantity) for order in plan.orders}
 
 
-def allocated(plan: Plan, con_id: int = 1) -> dict[str, Decimal]:
+def allocated(plan: Plan, con_id: int = 1) -> dict[str, int]:
     orders = [order for order in plan.orders if order.contract.con_id == con_id]
-    return {share.strategy: share.quantity for order in orders for share in order.allocations}
+    return {s.strategy: int(s.quantity) for order in orders for s in order.allocations}
 
 
 def rules(plan: Plan) -> set[tuple[str, tuple[str, ...]]]:
@@ -217,6 +217,24 @@ def test_a_parent_is_cancelled_when_anothers_wish_makes_it_too_large(build: Any)
 def test_no_parent_is_cancelled_for_a_wish_that_would_be_refused(build: Any) -> None:
     """[N7] Else it would be sent and cancelled for ever."""
     desk = build.desk({"a": {1: 60}, "b": {1: -40}}, orders=working(build, {"a": 60}))
+    plan = build.net(build.settings_of(desk, short_allowed=False))
+    assert plan.is_empty
+    assert rules(plan) == {("short_allowed", ("b",))}
+
+
+def test_no_parent_is_cancelled_for_an_order_that_would_be_too_large(build: Any) -> None:
+    """[N7] a's close works; b's sale, with which it could cross, would be over the maximum."""
+    targets, books = {"a": {1: 0}, "b": {1: -22}}, {"a": {1: -1}}
+    desk = build.desk(targets, books, orders=working(build, {"a": 1}))
+    plan = build.net(build.settings_of(desk, order_quantity_max=Decimal(20)))
+    assert plan.is_empty
+    assert rules(plan) == {("order_quantity_max", ("b",))}
+
+
+def test_a_leg_that_waits_and_would_be_refused_drops_the_hedge_today(build: Any) -> None:
+    """[N7, N8] b's short of VIXY waits behind a's sale, and will never be allowed."""
+    sale = working(build, {"a": -2}, contract=build.vixy)
+    desk = build.desk({"a": {2: 0}, "b": {1: 1, 2: -1}}, {"a": {2: 2}}, orders=sale)
     plan = build.net(build.settings_of(desk, short_allowed=False))
     assert plan.is_empty
     assert rules(plan) == {("short_allowed", ("b",))}

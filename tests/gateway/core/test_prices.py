@@ -8,7 +8,8 @@ from gateway.core.prices import reference
 
 
 def quoted(build: Any, *prices: int | None) -> Quote:
-    return Quote(build.spy, build.now, *(p if p is None else Decimal(p) for p in prices))
+    bid, ask, last = (None if price is None else Decimal(price) for price in prices)
+    return Quote(build.spy, build.now, bid, ask, last)
 
 
 @pytest.mark.parametrize(

@@ -29,14 +29,14 @@ def rows(day: date, first_open: int) -> Iterator[Row]:
         yield Row(opens + timedelta(minutes=30 * index), numbers, f"{day}:{index}")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def book() -> BarBook:
     """SPY on Thursday from 500 and on Friday from 600, half-hour bars only."""
     spy = [*rows(DAYS[0], 500), *rows(DAYS[1], 600)]
     return BarBook({("SPY", "30 mins"): spy})
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def at() -> Callable[..., datetime]:
     """`at("10:00")` on Friday, `at("10:00", -1)` on Thursday, New York time, as UTC."""
 

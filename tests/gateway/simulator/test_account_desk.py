@@ -39,9 +39,7 @@ def test_a_trade_sends_position_portfolio_and_what_changed(say: Say, order: Make
     assert [x.position for x in after if isinstance(x, r.PortfolioItem)] == [60]
 
 
-def test_values_follow_the_market_every_three_minutes(
-    exchange: Exchange, say: Say, at: At
-) -> None:
+def test_values_follow_the_market_every_three_minutes(exchange: Exchange, say: Say, at: At) -> None:
     say(q.AccountUpdatesRequest(True, ""))
     assert exchange.advance(at("10:02")) == []
     assert exchange.advance(at("10:04")) == []

@@ -1,5 +1,6 @@
 """Framing and value rules of IB's wire (design/ib.md 1.1, 1.2)."""
 
+import itertools
 from decimal import Decimal
 
 import pytest
@@ -28,7 +29,7 @@ def test_frames_cut_anywhere_come_out_whole(frames: list[list[str]], cuts: list[
     data = b"".join(encode_frame(fields) for fields in frames)
     edges = [0, *sorted(cut for cut in cuts if cut < len(data)), len(data)]
     reader, seen = FrameReader(), []
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in itertools.pairwise(edges):
         reader.receive_data(data[start:end])
         while (fields := reader.next_frame()) is not None:
             seen.append(list(fields))

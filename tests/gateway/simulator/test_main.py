@@ -1,4 +1,4 @@
-"""The simulator as a process of its own: one line when it listens, a clean end, clear complaints."""
+"""The simulator as a process of its own: one line, a clean end, clear complaints."""
 
 import re
 import signal

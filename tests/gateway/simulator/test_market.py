@@ -35,8 +35,9 @@ def test_the_price_is_the_open_of_the_bar_that_is_open(
     market: Market, at: At, when: str, last: int
 ) -> None:
     seen = quote(market, at(when))
-    assert (seen.last, seen.bid, seen.ask) == (last, last - Decimal("0.01"), last + Decimal("0.01"))
-    assert (seen.open, seen.close) == (600, 513)
+    half = Decimal("0.01")
+    assert (seen.last, seen.bid, seen.ask) == (Decimal(last), last - half, last + half)
+    assert (seen.open, seen.close) == (Decimal(600), Decimal(513))
 
 
 @pytest.mark.parametrize(("when", "last"), [("09:29", 513), ("16:00", 613), ("23:00", 613)])
@@ -44,7 +45,7 @@ def test_a_closed_market_has_a_last_price_and_no_sides(
     market: Market, at: At, when: str, last: int
 ) -> None:
     seen = quote(market, at(when))
-    assert (seen.last, seen.bid, seen.ask) == (last, None, None)
+    assert (seen.last, seen.bid, seen.ask) == (Decimal(last), None, None)
 
 
 def test_before_the_first_bar_there_is_no_quote(market: Market, at: At) -> None:

@@ -94,7 +94,10 @@ ONE = Decimal(1)
 EXECUTION = Execution("1.2.3.01", JUNE, "ARCA", "BOT", ONE, ONE, ONE, ONE)
 OPEN_ORDER = r.OpenOrder(1, 1, 1, Contract(), OrderTerms(), OrderState("Filled"))
 COMPLETED = r.CompletedOrder(1, Contract(), OrderTerms(), "Filled", ONE, "", "")
-DETAILS = r.ContractDetails(1, Contract(), *["x"] * 3, ONE, *["x"] * 6)
+DETAILS = r.ContractDetails(
+    1, Contract(), "SPY", "SPDR", "ETF", ONE, "MKT", "SMART", "26", "US/Eastern", "", ""
+)
+PORTFOLIO = r.PortfolioItem(Contract(), ONE, ONE, ONE, ONE, ONE, ONE, "DU1")
 COUNTS: list[tuple[Any, dict[int, int]]] = [
     (OPEN_ORDER, {157: 128, 164: 131, 170: 136, 177: 135, 178: 135}),
     (COMPLETED, {157: 96, 169: 96, 178: 100}),
@@ -102,7 +105,7 @@ COUNTS: list[tuple[Any, dict[int, int]]] = [
         r.ExecutionDetails(-1, 1, 1, 1, Contract(), EXECUTION, "DU1", ""),
         {157: 31, 177: 31, 178: 32},
     ),
-    (r.PortfolioItem(Contract(), *[ONE] * 6, account="DU1"), {157: 20, 178: 20}),
+    (PORTFOLIO, {157: 20, 178: 20}),
     (r.Position("DU1", Contract(), ONE, ONE), {157: 16, 178: 16}),
     (r.PositionMulti(1, "DU1", Contract(), ONE, ONE, ""), {157: 18, 178: 18}),
     (r.CommissionReport("1", ONE, "USD", None), {157: 8, 178: 8}),

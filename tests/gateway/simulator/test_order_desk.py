@@ -240,6 +240,7 @@ def test_an_order_outside_the_session_waits_for_the_open(
     exchange = exchange_at(exchange.book, at("08:00"))
     heard = [reply for _, reply in exchange.handle(1, order(1), at("08:00"))]
     assert (statuses(heard), codes(heard)) == (["PreSubmitted"], [399])
+    assert isinstance(heard[-1], r.Notice)
     assert "2025-12-12 09:30:00" in heard[-1].text
     opened = [reply for _, reply in exchange.advance(at("09:30"))]
     assert executions(opened)[0].execution.price == Decimal("600.01")
@@ -295,9 +296,7 @@ def test_closing_realizes_profit_and_opening_does_not(say: Say, order: MakeOrder
     assert realized[1] == pytest.approx(expected, abs=Decimal("0.0001"))
 
 
-def test_a_trade_by_hand_is_seen_by_the_master_client_only(
-    exchange: Exchange, at: At
-) -> None:
+def test_a_trade_by_hand_is_seen_by_the_master_client_only(exchange: Exchange, at: At) -> None:
     """ib.md 4: client 0, order id 0, no reference."""
     exchange.connect(9, at("10:00"))
     deliveries = exchange.trade_by_hand("SPY", Decimal(-5), None, at("10:00"))

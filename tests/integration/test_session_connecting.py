@@ -1,0 +1,177 @@
+"""Gateways that cannot be connected to, and words that ib_async cannot read.
+
+`Gateway` is a socket that says literally what a test tells it to, and is silent otherwise.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from gateway.core.broker import BrokerEvent, Connection
+from gateway.core.orders import Approved
+from gateway.session import BrokerUnavailable, NotSent, Session, SessionSettings
+from gateway.simulator.codec import FrameReader, encode_frame
+from schemas.documents import ExecutionDocument, OrderDocument
+from schemas.values import Contract, OrderType
+
+NOW = datetime(2025, 6, 3, 14, 40, tzinfo=UTC)
+SPY = Contract("SPY", con_id=756733, primary_exchange="ARCA")
+CLIENT_ID = 7
+PATIENCE_SECONDS = 10
+SHORT = 0.2
+"""Seconds of the deadlines that a test waits out."""
+
+REF = "paper-756733-1"
+ORDER = OrderDocument(
+    order_ref=REF,
+    contract=SPY,
+    quantity=Decimal(10),
+    allocations=(),
+    order_type=OrderType.LMT,
+    tif="DAY",
+    limit_price=Decimal(500),
+    adaptive_priority="",
+    outside_rth=False,
+    decision_price=Decimal(590),
+    created_at=NOW,
+    valid_until=NOW,
+    epoch=1,
+    generation=1,
+    run_id="r1",
+    state="PENDING",
+)
+
+
+@dataclass
+class Heard:
+    """What a session delivers, to wait for."""
+
+    told: list[BrokerEvent] = field(default_factory=list)
+    more: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def deliver(self, event: BrokerEvent) -> None:
+        self.told.append(event)
+        self.more.set()
+
+    async def until[T: BrokerEvent](
+        self, kind: type[T], fits: Callable[[T], bool] = lambda event: True
+    ) -> T:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while True:
+                for event in self.told:
+                    if isinstance(event, kind) and fits(event):
+                        return event
+                self.more.clear()
+                await self.more.wait()
+
+
+READY = (("15", "1", "DUSIM1"), ("9", "1", "1"))
+EXECUTED = "11 -1 5 756733 SPY STK  0.0   ARCA USD SPY SPY e.01 TIME DUSIM1 ARCA BOT 10 590 77 7"
+EXECUTED_TAIL = " 0 10 590 paper-756733-1    1 0"
+
+
+@dataclass
+class Gateway:
+    """Answers to requests by their number; everything else meets silence."""
+
+    answers: Mapping[str, Sequence[Sequence[str]]]
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        frames, greeted = FrameReader(), False
+        while data := await reader.read(65536):
+            frames.receive_data(data)
+            if not greeted and frames.next_hello() is not None:
+                greeted = True
+                self._say(writer, self.answers.get("hello", ()))
+            while greeted and (request := frames.next_frame()) is not None:
+                self._say(writer, self.answers.get(request[0], ()))
+        writer.close()
+
+    def _say(self, writer: asyncio.StreamWriter, messages: Sequence[Sequence[str]]) -> None:
+        for message in messages:
+            writer.write(encode_frame(message))
+
+
+@asynccontextmanager
+async def a_gateway(
+    answers: Mapping[str, Sequence[Sequence[str]]], seconds: float = PATIENCE_SECONDS
+) -> AsyncIterator[tuple[Session, Heard]]:
+    gateway, heard = Gateway(answers), Heard()
+    server = await asyncio.start_server(gateway.serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    settings = SessionSettings("127.0.0.1", port, CLIENT_ID, connect_timeout_seconds=seconds)
+    session = Session(settings, lambda: NOW, heard.deliver)
+    async with server:
+        yield session, heard
+        await session.close()
+
+
+HELLO = (("178", "20250603 10:40:00 US/Eastern"),)
+REFUSED = pytest.mark.ib_async_errors_expected("ib_async logs a refused connection as an error")
+
+
+@REFUSED
+async def test_a_silent_gateway_is_named_as_such() -> None:
+    """Trap 23"""
+    async with a_gateway({}, SHORT) as (session, _):
+        with pytest.raises(BrokerUnavailable, match=r"did not answer in 0\.2 s"):
+            await session.connect()
+
+
+@REFUSED
+async def test_a_gateway_without_an_account_is_named_as_such() -> None:
+    """Trap 23"""
+    answers = {"hello": HELLO, "71": (("15", "1", ""), ("9", "1", "1"))}
+    async with a_gateway(answers, SHORT) as (session, _):
+        with pytest.raises(BrokerUnavailable, match="named no account"):
+            await session.connect()
+
+
+@REFUSED
+async def test_a_gateway_that_is_too_old_is_named_as_such() -> None:
+    """Trap 23"""
+    async with a_gateway({"hello": (("100", "20250603 10:40:00 EST"),)}) as (session, _):
+        with pytest.raises(BrokerUnavailable, match="version must be"):
+            await session.connect()
+
+
+async def test_a_login_with_several_accounts_is_refused() -> None:
+    answers = {
+        "hello": HELLO,
+        "71": (("15", "1", "DUSIM1,DUSIM2"), ("9", "1", "1")),
+        "61": (("62", "1"),),
+    }
+    async with a_gateway(answers) as (session, _):
+        with pytest.raises(BrokerUnavailable, match=r"2 accounts \(DUSIM1, DUSIM2\), not one"):
+            await session.connect()
+
+
+@pytest.mark.parametrize("zone", [" China Standard Time", " Nowhere/Land", ""])
+async def test_a_fill_is_not_lost_over_the_name_of_a_zone(zone: str) -> None:
+    """Trap 24: ib_async's decoder raises, and the order is Filled without an execution."""
+    execution = [word.replace("TIME", f"20250603 10:40:00{zone}") for word in EXECUTED.split(" ")]
+    told = [*execution, *EXECUTED_TAIL.split(" ")]
+    answers = {"hello": HELLO, "71": READY, "61": (("62", "1"),), "59": (told,)}
+    async with a_gateway(answers) as (session, heard):
+        await session.connect()
+        executed = await heard.until(ExecutionDocument)
+        assert (executed.exec_id, executed.quantity) == ("e.01", Decimal(10))
+        assert executed.at.tzinfo is UTC
+
+
+@pytest.mark.ib_async_errors_expected("a message that its decoder cannot read, which it only logs")
+async def test_a_message_that_cannot_be_read_asks_for_a_reconcile() -> None:
+    answers = {"hello": HELLO, "71": READY, "61": (("62", "1"),), "59": (("11", "-1", "5"),)}
+    async with a_gateway(answers) as (session, heard):
+        await session.connect()
+        lost = await heard.until(
+            Connection, lambda connection: "could not be read" in connection.reason
+        )
+        assert lost.data_lost
+        with pytest.raises(NotSent, match="was not read"):
+            session.place(Approved(ORDER))
