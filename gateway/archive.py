@@ -40,9 +40,7 @@ class Archive:
     async def collection[T](self, kind: type[T], collection: str) -> dict[str, T]:
         """The documents of a collection by their last path segment."""
         found = await self.store.list(collection)
-        return {
-            path.rpartition("/")[2]: decoded(kind, path, data) for path, data in found.items()
-        }
+        return {path.rpartition("/")[2]: decoded(kind, path, data) for path, data in found.items()}
 
     async def write(self, documents: Documents, created: Documents | None = None) -> None:
         """Write all or nothing; what is `created` must not exist yet."""

@@ -7,12 +7,13 @@ ends, the messages come again, and the next gateway begins with the four questio
 """
 
 import asyncio
+import logging
 import time
 from collections import deque
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 from gateway import commands, dealing
 from gateway.core.broker import BrokerEvent, Connection
@@ -22,9 +23,13 @@ from gateway.floor import Doors, Floor
 from gateway.intake import Intake
 from gateway.ports import AlreadyExists, Delivery, Subscription
 from gateway.session import BrokerUnavailable
+from gateway.store_rules import check_document_path
+from schemas import codec
 from schemas.documents import RunDocument, path_of
-from schemas.messages import Command, Run
-from schemas.values import Mode
+from schemas.messages import Allocate, Command, Halt, Report, Run
+from schemas.values import Mode, TradingState
+
+log = logging.getLogger(__name__)
 
 BATCH_MAX: Final = 1_000
 """Events taken at once; the rest waits for the next batch."""
@@ -37,6 +42,12 @@ SILENCE_SECONDS: Final = 20.0
 
 RECONNECT_SECONDS: Final = 5.0
 """Real seconds between attempts to reach the broker; its daily restart takes minutes."""
+
+STOP_SECONDS: Final = 4.0
+"""Real seconds to finish the batch in hand when told to stop; platforms kill after ten."""
+
+WAITING_RUNS_MAX: Final = 100
+"""Runs that may wait for the open one; a schedule never makes two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,44 +87,36 @@ class Commander:
         self.floor = Floor(doors, Desk(mode), Desk(mode))
         self._intake = Intake(self.floor)
         self._waiting_runs: deque[tuple[Command, RunDocument]] = deque()
+        self._put_off: list[Delivery] = []
         self._sent: dict[str, float] = {}
+        self._recovered = False
+        self._handling = False
         self._stopping = asyncio.Event()
-        self._reconnecting: asyncio.Task[None] | None = None
+        self._line_lost = asyncio.Event()
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing waits, no run is open and no net is due."""
+        """Whether nothing is in hand, nothing waits, no run is open and no net is due."""
         desk = self.floor.desk
         nothing_due = desk.run is None and desk.cause is None and desk.coalesce_at is None
-        return nothing_due and not self.inbox.waiting and not self._waiting_runs
+        waiting = self.inbox.waiting or self._waiting_runs or self._put_off
+        return self._recovered and nothing_due and not waiting and not self._handling
 
     def stop(self) -> None:
-        """Ask the loop to end after the batch in hand."""
+        """Ask the loop to end after the batch in hand; `STOP_SECONDS` later it is cut off."""
         self._stopping.set()
         self.inbox.arrived.set()
 
     async def run(self) -> None:
         """Take the lease, recover, then work until stopped. Raises `LeaseLost` and world's ends."""
-        doors = self.floor.doors
-        await doors.lease.acquire()
-        keeper = asyncio.create_task(doors.lease.keep())
-        subscriptions: list[Subscription] = []
-        try:
-            await self._recover()
-            subscriptions = [self._subscribe("commands"), self._subscribe("targets")]
-            ends = [asyncio.create_task(s.wait()) for s in subscriptions]
-            await _first_to_fail([keeper, asyncio.create_task(self._loop()), *ends])
-        finally:
-            for subscription in subscriptions:
-                await subscription.close()
-            keeper.cancel()
-            if self._reconnecting is not None:
-                self._reconnecting.cancel()
-            await doors.session.close()
-            await doors.lease.release()
+        async with AsyncExitStack() as leaving:
+            leaving.push_async_callback(self.floor.doors.lease.release)
+            leaving.push_async_callback(self.floor.doors.session.close)
+            await _first_to_end(self._work(leaving), self._stopped())
 
     async def handle(self, items: Sequence[Item]) -> None:
         """One batch: take it up, write it, ack it, and make the nets that are due."""
+        self._handling = True
         used = [await self._take_up(item) for item in items]
         self.floor.happen(Ticked())
         self._notice_silence()
@@ -125,6 +128,30 @@ class Commander:
             await dealing.carry_out(self.floor, self.floor.desk.cause)
             self.floor.happen(Ticked())
         await self._start_waiting_run()
+        await self._cancel_while_halted()
+        self._handling = False
+
+    async def _work(self, leaving: AsyncExitStack) -> None:
+        lease = self.floor.doors.lease
+        await lease.acquire()
+        await _first_to_end(lease.keep(), self._keep_connected(), self._trade(leaving))
+
+    async def _trade(self, leaving: AsyncExitStack) -> None:
+        await self._recover()
+        self._recovered = True
+        subscriptions = [
+            self._subscribe("commands", self._hear_command),
+            self._subscribe("targets", self.inbox.put),
+        ]
+        for subscription in subscriptions:
+            leaving.push_async_callback(subscription.close)
+        await _first_to_end(self._loop(), *(s.wait() for s in subscriptions))
+
+    async def _stopped(self) -> None:
+        """Return when told to stop and the time to do it by itself is over; none before trading."""
+        await self._stopping.wait()
+        if self._recovered:
+            await asyncio.sleep(STOP_SECONDS)
 
     async def _loop(self) -> None:
         while not self._stopping.is_set():
@@ -135,7 +162,10 @@ class Commander:
         floor, archive = self.floor, self.floor.doors.archive
         desk = restored(replace(floor.desk, epoch=floor.doors.lease.epoch), await archive.stored())
         floor.desk = floor.persisted = desk
-        await floor.configure()
+        try:
+            await floor.configure()
+        except codec.Invalid as error:
+            floor.tell([Report("alert", floor.now, floor.mode, f"the configuration: {error}")])
         floor.persisted = floor.desk
         for run in await archive.unfinished_runs():
             await floor.write_run(floor.finished(run, "interrupted", "the gateway ended meanwhile"))
@@ -143,8 +173,14 @@ class Commander:
         floor.happen(Connection(up=True, reason="connected"))
         await floor.reconcile()
 
-    def _subscribe(self, topic: str) -> Subscription:
-        return self.floor.doors.bus.subscribe(f"gateway-{topic}-{self.floor.mode}", self.inbox.put)
+    def _subscribe(self, topic: str, deliver: Callable[[Delivery], None]) -> Subscription:
+        return self.floor.doors.bus.subscribe(f"gateway-{topic}-{self.floor.mode}", deliver)
+
+    def _hear_command(self, delivery: Delivery) -> None:
+        """Called by the bus: a halt stops sending before the loop comes to carry it out [W2]."""
+        if _says_halt(delivery):
+            self.floor.halts_heard.add(delivery.message_id)
+        self.inbox.put(delivery)
 
     def _patience(self) -> float | None:
         """How long to wait for events: not at all long while something depends on the clock."""
@@ -158,34 +194,57 @@ class Commander:
     async def _take_up(self, item: Item) -> Delivery | None:
         """Take one item up into the desk; a delivery to be acked later is returned."""
         if isinstance(item, Delivery):
-            if "-commands-" in item.subscription:
-                await self._take_up_command(item)
-                return None
-            said = await self._intake.targets(item)
-            if said is not None:
-                self.floor.happen(said)
-            return item
-        if isinstance(item, Reconnected):
+            if "-commands-" not in item.subscription:
+                return await self._take_up_targets(item)
+            await self._take_up_command(item)
+            self.floor.halts_heard.discard(item.message_id)
+        elif isinstance(item, Reconnected):
             await self._reread()
         else:
             self._take_up_broker(item)
         return None
 
+    async def _take_up_targets(self, delivery: Delivery) -> Delivery | None:
+        """A broker that does not answer is no fault of the message: it waits or comes again."""
+        try:
+            said = await self._intake.targets(delivery)
+        except BrokerUnavailable as error:
+            log.warning("message %s waits for the broker: %s", delivery.message_id, error)
+            if self.floor.doors.session.connected:
+                delivery.nack()
+            else:
+                self._put_off.append(delivery)  # nacked, it would soon be a dead letter
+            return None
+        if said is not None:
+            self.floor.happen(said)
+        return delivery
+
     def _take_up_broker(self, event: BrokerEvent) -> None:
         self.floor.happen(event)
         if not isinstance(event, Connection):
             return
-        if not event.up and not self.floor.doors.session.connected:
-            self._reconnecting = asyncio.create_task(self._reconnect())
-        elif event.up:
+        if event.up:
             self.inbox.put(Reconnected())
+        elif not self.floor.doors.session.connected:
+            self._line_lost.set()
 
     async def _take_up_command(self, delivery: Delivery) -> None:
         """Write STARTED, ack, then act. A command seen before is acked and nothing else."""
         command = await self._intake.command(delivery)
-        if command is None:
-            delivery.ack()
+        run = None if command is None else await self._started(command, delivery)
+        delivery.ack()
+        if command is None or run is None:
             return
+        if not isinstance(command, Allocate | Run) or self.floor.desk.run is None:
+            await commands.carry_out(self.floor, command, run)
+        elif len(self._waiting_runs) < WAITING_RUNS_MAX:
+            self._waiting_runs.append((command, run))
+        else:
+            reason = f"{WAITING_RUNS_MAX} runs wait already"
+            await self.floor.write_run(self.floor.finished(run, "refused", reason))
+
+    async def _started(self, command: Command, delivery: Delivery) -> RunDocument | None:
+        """The run document, written; None for a command that cannot have one or has one already."""
         run = RunDocument(
             run_id=command.run_id or f"message-{delivery.message_id}",
             command=command.command,
@@ -197,26 +256,42 @@ class Commander:
         )
         try:
             path = path_of(RunDocument, run_id=run.run_id)
+            check_document_path(path)
         except ValueError as error:
             await self._intake.bury(delivery, f"run_id: {error}")
-            delivery.ack()
-            return
+            return None
         try:
             await self.floor.doors.archive.write({}, {path: run})
         except AlreadyExists:
-            delivery.ack()
+            await self._tell_if_used(run, path)
+            return None
+        return run
+
+    async def _tell_if_used(self, run: RunDocument, path: str) -> None:
+        """The same message again is nothing to tell; another one with its run_id is ignored."""
+        floor = self.floor
+        known = await floor.doors.archive.read(RunDocument, path)
+        if known is None or known.trigger == run.trigger:
             return
-        delivery.ack()
-        if isinstance(command, Run) and self.floor.desk.run is not None:
-            self._waiting_runs.append((command, run))
-            return
-        await commands.carry_out(self.floor, command, run)
+        sentence = (
+            f"{run.command} of {run.trigger} refused: run_id {run.run_id} was used for "
+            f"{known.command} by {known.trigger}; nothing is done, give another run_id"
+        )
+        floor.tell([Report("refusal", floor.now, floor.mode, sentence, run_id=run.run_id)])
 
     async def _start_waiting_run(self) -> None:
-        if self._waiting_runs and self.floor.desk.run is None:
+        while self._waiting_runs and self.floor.desk.run is None:
             command, run = self._waiting_runs.popleft()
             await commands.carry_out(self.floor, command, run)
-            self.inbox.arrived.set()
+
+    async def _cancel_while_halted(self) -> None:
+        """Whatever of ours works while trading is halted is cancelled, also what began since."""
+        desk = self.floor.desk
+        orders = desk.orders.values()
+        working = [order for order in orders if order.state == "WORKING" and not order.outcome]
+        if desk.control.state is TradingState.HALTED and working:
+            await dealing.cancel(self.floor, working)
+            await self.floor.persist()
 
     def _notice_silence(self) -> None:
         """Orders that the broker said nothing of for too long become UNKNOWN, in real time."""
@@ -228,25 +303,44 @@ class Commander:
                 reason = f"the broker said nothing for {SILENCE_SECONDS:.0f} s"
                 self.floor.happen(Silent(order_ref, reason))
 
-    async def _reconnect(self) -> None:
-        """Try until the broker is back; what happened meanwhile is read then."""
+    async def _keep_connected(self) -> None:
+        """When the line is lost, try until the broker is back; what happened is read then."""
+        session = self.floor.doors.session
         while True:
-            await asyncio.sleep(RECONNECT_SECONDS)
-            with suppress(BrokerUnavailable):
-                await self.floor.doors.session.connect()
-                self.inbox.put(Connection(up=True, reason="connected again"))
-                return
+            await self._line_lost.wait()
+            self._line_lost.clear()
+            while not session.connected:
+                await asyncio.sleep(RECONNECT_SECONDS)
+                with suppress(BrokerUnavailable, TimeoutError):
+                    if not session.connected:
+                        await session.connect()
 
     async def _reread(self) -> None:
+        """What happened while the broker was away; what we asked of it may have been lost."""
         with suppress(BrokerUnavailable):
             await self.floor.reconcile()
+            orders = self.floor.desk.orders.values()
+            await dealing.cancel(self.floor, [o for o in orders if o.state == "CANCELLING"])
+        put_off, self._put_off = self._put_off, []
+        for delivery in put_off:
+            self.inbox.put(delivery)
 
 
-async def _first_to_fail(tasks: Sequence[asyncio.Task[None]]) -> None:
-    """Wait for the first task to end; cancel the others; raise what it raised."""
-    done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in pending:
-        task.cancel()
-    await asyncio.gather(*pending, return_exceptions=True)
+def _says_halt(delivery: Delivery) -> bool:
+    try:
+        return isinstance(codec.decode_command(delivery.data), Halt)
+    except codec.Invalid:
+        return False
+
+
+async def _first_to_end(*works: Coroutine[Any, Any, object]) -> None:
+    """Wait for the first to end; cancel the others, also when cancelled; raise what it raised."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
     for task in done:
         task.result()

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
+from gateway.core import telling
 from gateway.core.desk import Adopted, NetAsked, NetCause, RunOpened
 from gateway.core.prices import Price
 from gateway.core.wishes import in_flight_shares
@@ -23,7 +24,6 @@ from schemas.documents import (
     LedgerEntry,
     RefusalEntry,
     RunDocument,
-    StrategyDocument,
     path_of,
 )
 from schemas.messages import (
@@ -39,7 +39,7 @@ from schemas.messages import (
     Resume,
     Run,
 )
-from schemas.values import EXTERNAL, Contract, TradingState
+from schemas.values import EXTERNAL, BarSpec, Contract, TradingState
 
 
 class CommandRefused(ValueError):
@@ -73,12 +73,14 @@ async def _run(floor: Floor, order: Order) -> RunDocument | None:
     await floor.configure()
     _check_weights(floor)
     await floor.reconcile()
-    asked, refusals = _asked(floor, command.strategies)
-    markets = await _markets(floor, asked, order.run)
+    _check_capital(floor)
+    named, unknown = _asked(floor, command.strategies)
+    markets, failed = await _markets(floor, named, order.run)
+    refusals = (*unknown, *failed)
+    floor.tell(telling.refused(floor.mode, r, order.run.run_id, floor.now) for r in refusals)
     deadline = floor.now + timedelta(seconds=floor.desk.settings.answer_seconds)
-    opened = replace(
-        order.run, state="ASKED", asked=tuple(asked), deadline=deadline, refusals=refusals
-    )
+    asked = tuple(market.strategy for market in markets)
+    opened = replace(order.run, state="ASKED", asked=asked, deadline=deadline, refusals=refusals)
     floor.happen(RunOpened(opened))
     await floor.persist()
     for market in markets:
@@ -164,12 +166,12 @@ async def _set_state(floor: Floor, order: Order, state: TradingState) -> None:
 
 def _unexplained(floor: Floor, command: Adopt) -> tuple[Contract, Decimal]:
     desk = floor.desk
-    contracts = {con_id: p.contract for con_id, p in desk.positions.items()}
+    contracts = _held_contracts(floor)
     found = {
         con_id: missing
         for con_id, missing in desk.unexplained.items()
         if con_id == command.con_id
-        or (not command.con_id and _symbol(contracts.get(con_id)) == command.symbol)
+        or (not command.con_id and contracts[con_id].symbol == command.symbol)
     }
     if len(found) != 1:
         raise CommandRefused(
@@ -181,19 +183,15 @@ def _unexplained(floor: Floor, command: Adopt) -> tuple[Contract, Decimal]:
         raise CommandRefused(
             f"quantity: {command.quantity:f} {command.symbol}, but {missing:f} is UNEXPLAINED"
         )
-    return contracts.get(con_id) or _booked(floor, con_id), missing
+    return contracts[con_id], missing
 
 
-def _symbol(contract: Contract | None) -> str:
-    return contract.symbol if contract else ""
-
-
-def _booked(floor: Floor, con_id: int) -> Contract:
-    """The contract of something that the books hold and the broker does not."""
+def _held_contracts(floor: Floor) -> dict[int, Contract]:
+    """What the broker or a ledger holds; the law is about nothing else [B3]."""
     ledgers = floor.desk.ledgers.values()
-    return next(
-        led.positions[str(con_id)].contract for led in ledgers if str(con_id) in led.positions
-    )
+    booked = [p.contract for ledger in ledgers for p in ledger.positions.values()]
+    held = [p.contract for p in floor.desk.positions.values()]
+    return {contract.con_id: contract for contract in (*booked, *held)}
 
 
 def _check_weights(floor: Floor) -> None:
@@ -202,10 +200,19 @@ def _check_weights(floor: Floor) -> None:
     missing = sorted(name for name, s in enabled.items() if s.weight is None)
     if missing:
         raise CommandRefused(f"strategies/{missing[0]} has no weight; say 0 to give it nothing")
+    negative = sorted(name for name, s in enabled.items() if (s.weight or 0) < 0)
+    if negative:
+        raise CommandRefused(f"strategies/{negative[0]} has a weight below 0; go short by targets")
     total = sum((s.weight or Decimal(0) for s in enabled.values()), Decimal(0))
     bound = floor.desk.settings.exposure_gross_max
     if total > bound:
         raise CommandRefused(f"weights of the strategies sum to {total}, over {bound}")
+
+
+def _check_capital(floor: Floor) -> None:
+    values = floor.desk.values
+    if values is None or values.net_liquidation <= 0:
+        raise CommandRefused("net liquidation is missing or 0; nothing can be sized")
 
 
 def _asked(
@@ -223,38 +230,49 @@ def _asked(
     return [n for n in wanted if known[n].enabled and known[n].universe], tuple(refusals)
 
 
-async def _markets(floor: Floor, asked: list[str], run: RunDocument) -> list[Market]:
-    """One `Market` a strategy asked, with the bars also written for people to see."""
+type _Read = dict[tuple[Contract, str, str], Bars]
+"""The bars read for a run, by contract, size and duration: strategies may share them."""
+
+
+async def _markets(
+    floor: Floor, named: list[str], run: RunDocument
+) -> tuple[list[Market], tuple[RefusalEntry, ...]]:
+    """One `Market` a strategy, with the bars also written for people to see.
+
+    A strategy whose bars cannot be had is not asked, and so held; the others go on. Raises
+    `BrokerUnavailable` when the line is broken.
+    """
     as_of = floor.now
-    read: dict[tuple[Contract, str, str], Bars] = {}
-    for name in asked:
-        strategy = floor.desk.strategies[name]
-        for contract in strategy.universe:
-            await _read_bars(floor, contract, strategy, read)
+    read: _Read = {}
+    markets, refusals = [], []
+    for name in named:
+        try:
+            markets.append(await _market(floor, name, read, run))
+        except (BrokerUnavailable, CommandRefused, Unresolved) as error:
+            if isinstance(error, BrokerUnavailable) and not floor.doors.session.connected:
+                raise
+            refusals.append(RefusalEntry("market_data", str(error), strategies=(name,)))
     documents = {_bars_path(floor, bars): _bars_document(bars, as_of) for bars in read.values()}
     await floor.doors.archive.write(documents)
-    return [_market(floor, name, read, run) for name in asked]
+    return markets, tuple(refusals)
 
 
-async def _read_bars(
-    floor: Floor,
-    contract: Contract,
-    strategy: StrategyDocument,
-    read: dict[tuple[Contract, str, str], Bars],
-) -> None:
-    spec = strategy.bars
-    if spec is None:
-        raise CommandRefused(f"a strategy reads {contract.symbol} but names no bars")
+async def _read_bars(floor: Floor, contract: Contract, spec: BarSpec, read: _Read) -> Bars:
     key = (contract, spec.size, spec.duration)
-    if key in read:
-        return
-    session = floor.doors.session
-    resolved = await session.resolve(contract)
-    bars = await session.bars(resolved, spec.size, spec.duration)
-    read[key] = bars
-    if bars.close:
-        close = Decimal(str(bars.close[-1]))
-        _remember_close(floor, resolved.con_id, Price(close, "last close", _end(bars)))
+    if key not in read:
+        session = floor.doors.session
+        resolved = await session.resolve(contract)
+        try:
+            bars = await session.bars(resolved, spec.size, spec.duration)
+        except Unresolved:
+            raise
+        except ValueError as error:
+            raise CommandRefused(f"bars of {contract.symbol}: {error}") from error
+        read[key] = bars
+        if bars.close:
+            close = Decimal(str(bars.close[-1]))
+            _remember_close(floor, resolved.con_id, Price(close, "last close", _end(bars)))
+    return read[key]
 
 
 def _remember_close(floor: Floor, con_id: int, price: Price) -> None:
@@ -269,13 +287,12 @@ def _end(bars: Bars) -> datetime:
     return bars.time[-1] + timedelta(minutes=lengths.get(bars.size, 0))
 
 
-def _market(
-    floor: Floor, name: str, read: Mapping[tuple[Contract, str, str], Bars], run: RunDocument
-) -> Market:
+async def _market(floor: Floor, name: str, read: _Read, run: RunDocument) -> Market:
     desk, strategy = floor.desk, floor.desk.strategies[name]
     spec, values = strategy.bars, desk.values
-    if spec is None or values is None or values.net_liquidation <= 0:
-        raise CommandRefused("net liquidation is missing or 0; nothing can be sized")
+    if spec is None or values is None:
+        raise CommandRefused(f"strategies/{name} has a universe but names no bars")
+    bars = [await _read_bars(floor, contract, spec, read) for contract in strategy.universe]
     weight = strategy.weight or Decimal(0)
     return Market(
         run_id=run.run_id,
@@ -284,7 +301,7 @@ def _market(
         valid_until=floor.now + timedelta(minutes=desk.settings.fresh_minutes),
         capital=values.net_liquidation * desk.settings.exposure_overall * weight,
         base_currency=values.base_currency,
-        bars=tuple(read[contract, spec.size, spec.duration] for contract in strategy.universe),
+        bars=tuple(bars),
         book=_holdings(floor, name),
         parameters=strategy.parameters,
         dry_run=run.dry_run,

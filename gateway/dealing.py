@@ -96,7 +96,7 @@ async def _reference(floor: Floor, contract: Contract) -> Price | None:
     try:
         quote = await session.quote(contract)
     except (BrokerUnavailable, Unresolved) as error:
-        if not session.connected:
+        if isinstance(error, BrokerUnavailable) and not session.connected:
             raise
         log.warning("no price of %s: %s", contract.symbol, error)
         return None

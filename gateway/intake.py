@@ -130,12 +130,16 @@ class Intake:
         floor = self.floor
         if said.strategy in floor.desk.strategies:
             return
-        await floor.configure()
+        unread = ""
+        try:
+            await floor.configure()
+        except codec.Invalid as error:
+            unread = f"; {error}"
         if said.strategy not in floor.desk.strategies:
             known = ", ".join(sorted(floor.desk.strategies)) or "none"
             raise Refused(
                 f"strategy: {said.strategy!r} is not known ({known}); make strategies/"
-                f"{said.strategy} first"
+                f"{said.strategy} first{unread}"
             )
 
     def _check_repeated(self, document: TargetsDocument) -> None:

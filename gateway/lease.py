@@ -1,9 +1,9 @@
 """One gateway acts per mode [R3]: a lease in Firestore, in real time, whose epoch only grows.
 
 Times in the document are the wall's and for people: no two machines' clocks are compared. Whether
-*we* still hold it is judged by our monotonic clock from the moment before we asked, so a slow answer
-or a stopped process can only make it shorter. Whether *another* still holds it, too: by how long we
-have seen it not renewed.
+*we* still hold it is judged by our monotonic clock from the moment before we asked, so a slow
+answer or a stopped process can only make it shorter. Whether *another* still holds it, too: by how
+long we have seen it not renewed.
 """
 
 import asyncio

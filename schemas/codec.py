@@ -133,7 +133,7 @@ def _parse(data: bytes) -> dict[str, Any]:
         raise Invalid(f"the message has {len(data)} bytes, at most {MESSAGE_BYTES_MAX}")
     try:
         fields = _JSON.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise Invalid(f"the message is not JSON: {error}") from error
     if not isinstance(fields, dict):
         raise Invalid(f"the message must be a JSON object, not {type(fields).__name__}")

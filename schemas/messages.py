@@ -19,6 +19,9 @@ type Scalar = str | float | int | bool | None
 TARGETS_MAX: Final = 500
 """Contracts in one message; more is a mistake, and would not fit a document for the eye."""
 
+EXPONENT_MAX: Final = 15
+"""Of any number in a message: `1e999999999` is valid JSON, and would take a gigabyte to print."""
+
 DEAD_LETTERS: Final = "dead-letters"
 """Topic of what could not be used. The data are the original bytes; `reason` is an attribute."""
 
@@ -285,6 +288,8 @@ def topic_name(topic: str, mode: Mode) -> str:
 def _check_finite(name: str, number: Decimal) -> None:
     if not number.is_finite():
         raise ValueError(f"{name} must be a finite number, not {number}")
+    if number and abs(number.adjusted()) > EXPONENT_MAX:
+        raise ValueError(f"{name} must be between 1e-{EXPONENT_MAX} and 1e{EXPONENT_MAX}")
 
 
 def _check_aware(name: str, at: datetime | None) -> None:

@@ -59,6 +59,21 @@ class Contract:
     def __post_init__(self) -> None:
         if not self.symbol and not self.local_symbol and not self.con_id:
             raise ValueError("symbol must not be empty")
+        for name in _CONTRACT_WORDS:
+            # IB's wire separates fields by NUL: one inside a word would shift all that follow.
+            if not getattr(self, name).isprintable():
+                raise ValueError(f"{name} has characters that cannot be printed")
+
+
+_CONTRACT_WORDS: Final = (
+    "symbol",
+    "sec_type",
+    "exchange",
+    "currency",
+    "primary_exchange",
+    "local_symbol",
+    "last_trade_date",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ from gateway.core.prices import Price
 from schemas.documents import RefusalEntry, Share
 from schemas.values import EXTERNAL, Contract, Mode, TradingState
 
+STOCK: Final = "STK"
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -116,6 +118,18 @@ def delayed_data(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEntr
         f"delayed_data_allowed in config/{desk.mode} (paper only)"
     )
     return _refuse(candidate, "delayed_data", sentence, "delayed", "live")
+
+
+def security_type(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEntry | None:
+    """Stocks and funds only: a target does not carry a multiplier, and 1 is wrong for a future."""
+    contract = candidate.contract
+    if contract.sec_type == STOCK or candidate.reducing:
+        return None
+    sentence = (
+        f"{contract.symbol} is {contract.sec_type}, whose money cannot be measured yet; "
+        f"only {STOCK} is supported"
+    )
+    return _refuse(candidate, "security_type", sentence, contract.sec_type, STOCK)
 
 
 def base_currency(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEntry | None:
@@ -221,6 +235,7 @@ LIMITS: Final[tuple[Rule, ...]] = (
     snapshot_age,
     quote_age,
     delayed_data,
+    security_type,
     base_currency,
     order_quantity,
     order_notional,

@@ -120,7 +120,7 @@ def decode_fields(payload: bytes) -> tuple[str, ...]:
 
 def encode_frame(fields: Sequence[str]) -> bytes:
     """A frame of these fields, ready for the socket."""
-    payload = b"".join(field.encode() + b"\0" for field in fields)
+    payload = "\0".join((*fields, "")).encode()
     return len(payload).to_bytes(4, "big") + payload
 
 

@@ -199,7 +199,7 @@ class OrderDesk:
         if not self._broker.market.is_open(self._broker.now):
             opens = self._broker.market.session_ahead(self._broker.now).opens
             text = (
-                "Order Message:\\nWarning: your order will not be placed at the exchange until "
+                "Order Message:\nWarning: your order will not be placed at the exchange until "
                 f"{opens.astimezone(NEW_YORK):%Y-%m-%d %H:%M:%S} {TIME_ZONE_NAME}"
             )
             self._broker.refuse(order.client_id, order.order_id, 399, text)

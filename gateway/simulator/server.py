@@ -87,6 +87,7 @@ class Simulator:
         self._accepted: set[Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
+        self._closing = False
         exchange.set_master_client(self.options.master_client_id)
 
     @property
@@ -97,6 +98,7 @@ class Simulator:
         return int(self._server.sockets[0].getsockname()[1])
 
     async def __aenter__(self) -> "Simulator":
+        self._closing = False
         self.exchange.advance(self.clock.now())
         self._server = await asyncio.start_server(
             self._accept, self.options.host, self.options.port, limit=READ_BYTES_MAX
@@ -111,6 +113,7 @@ class Simulator:
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
+        self._closing = True
         if self._server is not None:
             self._server.close()
         for task in tuple(self._tasks):
@@ -155,22 +158,23 @@ class Simulator:
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Take a connection. Not a coroutine, so that its task is ours to cancel and to await."""
-        if len(self._accepted) >= self.options.connections_max:
+        if self._closing or len(self._accepted) >= self.options.connections_max:
             writer.transport.abort()
-        else:
-            self._keep(self._converse(reader, writer))
-
-    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            return
+        # Noted before its task begins: one cancelled before its first step would close nothing.
         connection = Connection(writer, self.clock.now())
         self._accepted.add(connection)
+        self._keep(self._converse(reader, connection))
+
+    async def _converse(self, reader: asyncio.StreamReader, connection: Connection) -> None:
         try:
             with contextlib.suppress(ConnectionError):
                 await self._serve(reader, connection)
         finally:
             self._drop(connection)
-            writer.close()
+            connection.writer.close()
         with contextlib.suppress(ConnectionError):
-            await writer.wait_closed()
+            await connection.writer.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, connection: Connection) -> None:
         with contextlib.suppress(TimeoutError):

@@ -17,7 +17,7 @@ from gateway.simulator.clock import VirtualClock
 from gateway.simulator.exchange import Exchange
 from gateway.simulator.server import Simulator
 from infra.bench.witness import Request, WatchedExchange
-from infra.local.demo import SYMBOL
+from infra.local.day import SYMBOL
 from infra.local.stack import GATEWAY_CLIENT_ID, StackOptions
 
 
@@ -50,7 +50,7 @@ class BareBroker:
         await self._ib.qualifyContractsAsync(self._contract)
 
     async def _ask(self, request: Request) -> None:
-        if request.is_order or type(request.body) in UNANSWERED:
+        if not is_answered(request):
             return
         ask = QUESTIONS.get(type(request.body))
         if ask is None:
@@ -83,9 +83,14 @@ QUESTIONS: Final[dict[type[Any], _Question]] = {
 """What was asked -> how a bare session asks it; a `PlaceOrder` here is a what-if."""
 
 
+def is_answered(request: Request) -> bool:
+    """Whether the product has to wait for an answer to it."""
+    return not request.is_order and type(request.body) not in UNANSWERED
+
+
 @asynccontextmanager
 async def bare_broker(options: StackOptions) -> AsyncIterator[BareBroker]:
-    """A session of its own with a simulator of its own, on the stack's bars at its first instant."""
+    """A session of its own at a simulator of its own, on the same bars, at their first instant."""
     exchange = WatchedExchange(Exchange(options.bars, options.exchange))
     clock = VirtualClock(options.start)
     async with Simulator(exchange, clock) as simulator:

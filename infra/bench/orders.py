@@ -20,7 +20,7 @@ STRATEGY: Final = "dummy"
 way, not an indicator."""
 
 QUANTITY_MAX: Final = 100
-BETWEEN_ORDERS: Final = timedelta(minutes=1)
+BETWEEN_RUNS: Final = timedelta(minutes=1)
 """Virtual time from run to run, so that the strategy says something new."""
 
 WAIT_SECONDS_MAX: Final = 30.0
@@ -69,10 +69,13 @@ class Orders:
         await self._command({"command": "resume", "run_id": "resume", "by": "bench"})
         await self._done("resume")
 
+    async def fall_silent(self) -> None:
+        """From now on the strategy wants nothing; sells what it has."""
+        await self._set(STRATEGY, {"parameters": {"quantity_max": 0}})
+        await self.run()
+
     async def next(self) -> Passage:
-        """Let time pass, run the strategy, wait for its order and until all is settled."""
-        clock = self._stack.simulator.clock
-        await self._stack.simulator.advance_to(clock.now() + BETWEEN_ORDERS)
+        """A run that must lead to an order."""
         passage = await self.run()
         if not self.exchange.ordered.is_set():
             found = await self._store.get(f"runs/bench-{self._number}") or {}
@@ -80,7 +83,9 @@ class Orders:
         return passage
 
     async def run(self) -> Passage:
-        """One run, with or without an order, up to its end."""
+        """Let time pass, run the strategy, wait until the run is over and all is settled."""
+        clock = self._stack.simulator.clock
+        await self._stack.simulator.advance_to(clock.now() + BETWEEN_RUNS)
         self._number += 1
         run_id = f"bench-{self._number}"
         self.exchange.forget()

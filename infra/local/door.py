@@ -9,6 +9,7 @@ system uses it.
 import asyncio
 import base64
 import binascii
+import functools
 import json
 import re
 import threading
@@ -22,6 +23,9 @@ from urllib.parse import unquote, urlsplit
 from gateway.ports import Bus, Store, Unavailable
 
 CALL_SECONDS_MAX: Final = 10.0
+STOP_SECONDS_MAX: Final = 0.02
+"""How soon the door notices that it is to close; the event loop stands still for so long."""
+
 BODY_BYTES_MAX: Final = 20_000_000
 """Enough for one message of Pub/Sub's 10 MB as base64."""
 
@@ -50,7 +54,8 @@ def opened(bus: Bus, store: Store, loop: asyncio.AbstractEventLoop) -> Iterator[
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, name="door", daemon=True)
+    serve = functools.partial(server.serve_forever, poll_interval=STOP_SECONDS_MAX)
+    thread = threading.Thread(target=serve, name="door", daemon=True)
     thread.start()
     try:
         yield f"127.0.0.1:{server.server_port}"

@@ -103,6 +103,7 @@ async def test_connecting_brings_account_positions_and_portfolio(ib: IB) -> None
 
 async def test_contract_details_tell_tick_rule_and_hours(ib: IB) -> None:
     (details,) = await ib.reqContractDetailsAsync(Stock("SPY", "SMART", "USD"))
+    assert details.contract is not None
     assert (details.contract.conId, details.minTick) == (756733, 0.01)
     assert details.timeZoneId == "US/Eastern"
     assert details.liquidHours.startswith("20251212:0930-20251212:1600;20251213:CLOSED")
@@ -117,6 +118,7 @@ async def test_a_contract_is_found_by_its_id_and_by_its_local_symbol(ib: IB) -> 
     )
     for contract in wanted:
         (details,) = await ib.reqContractDetailsAsync(contract)
+        assert details.contract is not None
         assert details.contract.symbol == "SPY"
 
 
@@ -270,11 +272,37 @@ async def test_the_account_summary_has_the_tags_that_clients_wait_for(ib: IB) ->
     assert tags >= {"NetLiquidation", "TotalCashValue", "FullAvailableFunds", "FullInitMarginReq"}
 
 
+@pytest.mark.parametrize("version", [157, 158, 159, 163, 164, 169, 170, 176, 177])
+@CANCELLED
+async def test_older_layouts_are_understood_too(
+    simulator: Simulator, version: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """ib.md 2: ib_async was measured at each of these; its decoder must log no exception."""
+    with_errors: list[int] = []
+    ib = IB()
+    ib.client.MaxClientVersion = version
+    ib.errorEvent += lambda request_id, code, *rest: with_errors.append(code)
+    await ib.connectAsync("127.0.0.1", simulator.port, 1, TIMEOUT_SECONDS, raiseSyncErrors=True)
+    assert ib.client.serverVersion() == version
+    assert len(await ib.reqContractDetailsAsync(SPY)) == 1
+    resting = ib.placeOrder(SPY, LimitOrder("BUY", 10, 590, tif="DAY", orderRef="rest"))
+    filling = ib.placeOrder(SPY, MarketOrder("SELL", 10, tif="DAY", orderRef="fill"))
+    await until(lambda: paid(filling) and resting.orderStatus.status == "Submitted")
+    ib.cancelOrder(resting.order)
+    await until(resting.isDone)
+    assert [fill.execution.orderRef for fill in await ib.reqExecutionsAsync()] == ["fill"]
+    references = {item.order.orderRef for item in await ib.reqCompletedOrdersAsync(False)}
+    assert references == {"rest", "fill"}
+    ib.disconnect()
+    assert set(with_errors) <= {202, 2104, 2106, 2158}
+    assert [record for record in caplog.records if record.name == "ib_async.Decoder"] == []
+
+
 class Recording(Client):
     """ib_async's own encoder, caught before the socket."""
 
     def __init__(self, version: int) -> None:
-        super().__init__(Wrapper(IB()))
+        super().__init__(Wrapper(IB()))  # type: ignore[no-untyped-call]
         self._serverVersion = version
         self.sent: list[str] = []
 
@@ -343,7 +371,7 @@ def perturbed(name: str, value: object) -> Order | None:
 def attributes_at(order: Order, version: int) -> dict[str, str]:
     """What the simulator understands of an order as ib_async sends it."""
     client = Recording(version)
-    client.placeOrder(3, SPY, order)
+    client.placeOrder(3, SPY, order)  # type: ignore[no-untyped-call]
     request = decode_request(tuple(client.sent[0].split("\0")[:-1]), version)
     typed = {name: str(getattr(request.terms, own)) for name, own in EXPECTED_ELSEWHERE.items()}
     return typed | dict(request.terms.other)

@@ -18,6 +18,7 @@ from gateway.core.reconcile import settle
 from schemas.documents import (
     BrokerPosition,
     ControlDocument,
+    CrossDocument,
     ExecutionDocument,
     LedgerDocument,
     LedgerEntry,
@@ -145,6 +146,25 @@ class Build:
             "client_id": 1,
         }
         return OrderDocument(**{**known, **parts})
+
+    def ordered(self, **parts: Any) -> Desk:
+        """A desk with one parent order of 15 SPY: a 7, b 7, c 1."""
+        return self.desk(orders=[self.order({"a": 7, "b": 7, "c": 1}, **parts)])
+
+    def cross_document(self) -> CrossDocument:
+        """a bought 40 SPY of b, at 100."""
+        return CrossDocument(
+            cross_id="paper-1-1-cross",
+            contract=self.spy,
+            shares=self.shares({"a": 40, "b": -40}),
+            price=Decimal(100),
+            price_source="last trade",
+            price_at=NOW,
+            at=NOW,
+            run_id="run-1",
+            epoch=1,
+            generation=1,
+        )
 
     def execution(self, exec_id: str, quantity: int | str, **parts: Any) -> ExecutionDocument:
         """One execution of the parent `paper-1-1`, at 100."""

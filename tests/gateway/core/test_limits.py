@@ -180,6 +180,16 @@ def test_no_rate_of_exchange_is_taken_for_1(build: Any, reducing: bool, passes: 
         check(entry, "base_currency", "EUR", "USD")
 
 
+@pytest.mark.parametrize(("reducing", "passes"), [(True, True), (False, False)])
+def test_no_multiplier_is_taken_for_1(build: Any, reducing: bool, passes: bool) -> None:
+    """An ES future at 6000 is 300000 of notional, not 6000."""
+    future = replace(build.spy, symbol="ES", sec_type="FUT")
+    entry = refused(build, candidate(build, contract=future, reducing=reducing))
+    assert (entry is None) is passes
+    if entry is not None:
+        check(entry, "security_type", "FUT", "STK")
+
+
 def test_an_account_without_values_has_no_currency(build: Any) -> None:
     entry = refused(build, candidate(build), build.desk(values=None))
     assert entry is not None

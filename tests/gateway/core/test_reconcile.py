@@ -7,15 +7,10 @@ import pytest
 from hypothesis import given
 
 from gateway.core.broker import BrokerStatus, OrderReport
-from gateway.core.desk import Adopted, Desk
+from gateway.core.desk import Adopted
 from gateway.core.reconcile import compare, settle
 from schemas.documents import BrokerPosition
 from schemas.values import Contract
-
-
-def ordered(build: Any, **parts: Any) -> Desk:
-    desk: Desk = build.desk(orders=[build.order({"a": 7, "b": 7, "c": 1}, **parts)])
-    return desk
 
 
 def opened(build: Any, **parts: Any) -> tuple[OrderReport, ...]:
@@ -91,7 +86,7 @@ def test_unexplained_is_exactly_what_nobody_explained(
     """[B3, A2] Own fills, foreign executions and an adoption aside; what was overfilled counts."""
     executions = [build.execution(f"x.{n}.01", q) for n, q in enumerate(fills)]
     executions += [build.execution(f"f.{n}.01", q, order_ref="") for n, q in enumerate(foreign)]
-    start = build.settled(ordered(build), {1: adopted}, open_orders=opened(build))
+    start = build.settled(build.ordered(), {1: adopted}, open_orders=opened(build))
     entry = build.entry(adopted, source="adopt-1")
     explained = build.after(start, Adopted(build.spy, "EXTERNAL", entry))
     held = adopted + sum(fills) + sum(foreign) + unknown
@@ -111,7 +106,7 @@ def test_fills_from_while_we_were_away_reach_the_books(build: Any) -> None:
     done = (build.report(BrokerStatus.FILLED, order_id=0),)
     executions = (build.execution("x.1.01", 15),)
     answers = build.reading({1: 15}, completed_orders=done, executions=executions)
-    desk = settle(ordered(build), answers, build.now)
+    desk = settle(build.ordered(), answers, build.now)
     assert build.books(desk) == {"a": 7, "b": 7, "c": 1}
     assert (desk.orders["paper-1-1"].state, dict(desk.locks)) == ("DONE", {})
     assert desk.orders["paper-1-1"].order_id == 7
@@ -121,29 +116,27 @@ def test_the_same_reading_twice_changes_nothing(build: Any) -> None:
     """[R1]"""
     executions = (build.execution("x.1.01", 11), build.execution("f.1.01", -2, order_ref=""))
     answers = build.reading({1: 4}, open_orders=opened(build), executions=executions)
-    once = settle(ordered(build), answers, build.now)
+    once = settle(build.ordered(), answers, build.now)
     assert settle(once, answers, build.now) == once
 
 
 @pytest.mark.parametrize("state", ["PENDING", "WORKING", "CANCELLING"])
 def test_an_order_that_the_broker_does_not_mention_is_unknown(build: Any, state: str) -> None:
     """[R2] One pass proves nothing: the list may be older than the order."""
-    desk = build.settled(ordered(build, state=state), {})
+    desk = build.settled(build.ordered(state=state), {})
     assert desk.orders["paper-1-1"].state == "UNKNOWN"
 
 
 def test_an_unknown_order_that_turns_up_works_again(build: Any) -> None:
     """[R2]"""
-    desk = build.settled(ordered(build, state="UNKNOWN"), {}, open_orders=opened(build))
+    desk = build.settled(build.ordered(state="UNKNOWN"), {}, open_orders=opened(build))
     assert desk.orders["paper-1-1"].state == "WORKING"
 
 
 @pytest.mark.parametrize("known", ["never heard of", "rejected", "cancelled", "not_sent"])
 def test_an_order_of_ours_that_should_not_exist_locks_its_contract(build: Any, known: str) -> None:
     """[R2] A ref that turns up later: an order beside it would be a second one."""
-    desk = (
-        build.desk() if known == "never heard of" else ordered(build, state="DONE", outcome=known)
-    )
+    desk = build.desk() if known == "never heard of" else build.ordered(state="DONE", outcome=known)
     locked = build.settled(desk, {}, open_orders=opened(build))
     assert locked.locks["1"].kind == "unknown_order"
     assert "paper-1-1" in locked.locks["1"].reason
@@ -160,7 +153,7 @@ def test_the_orders_of_others_lock_nothing(build: Any, order_ref: str) -> None:
 
 def test_a_filled_order_that_is_still_listed_locks_nothing(build: Any) -> None:
     """The list is a moment older than its last execution."""
-    desk = build.after(ordered(build), build.execution("x.1.01", 15))
+    desk = build.after(build.ordered(), build.execution("x.1.01", 15))
     assert not build.settled(desk, {1: 15}, open_orders=opened(build)).locks
 
 

@@ -26,7 +26,11 @@ def test_the_first_account_values_are_complete_and_end(say: Say) -> None:
     assert values(heard)["InitMarginReq", "USD"] == "15025.00"
     assert heard[-1] == r.AccountDownloadEnd("DUSIM0001")
     (item,) = [reply for reply in heard if isinstance(reply, r.PortfolioItem)]
-    assert (item.position, item.market_price, item.unrealized) == (50, 601, 550)
+    assert [item.position, item.market_price, item.unrealized] == [
+        Decimal(50),
+        Decimal(601),
+        Decimal(550),
+    ]
 
 
 def test_a_trade_sends_position_portfolio_and_what_changed(say: Say, order: MakeOrder) -> None:
@@ -114,7 +118,8 @@ def test_multi_updates_are_complete_and_end(say: Say) -> None:
 def test_profit_counts_from_the_days_first_look(say: Say, exchange: Exchange, at: At) -> None:
     """50 SPY rise from 601 to 602 within the day; they cost 590."""
     say(q.PnLRequest(3, "", ""), q.PnLSingleRequest(4, "", "", 756733))
-    total, single = [reply for _, reply in exchange.advance(at("10:30"))]
+    heard: list[Any] = [reply for _, reply in exchange.advance(at("10:30"))]
+    total, single = heard
     assert (total.daily, total.unrealized, total.realized) == (50, 600, 0)
     assert (single.position, single.daily, single.value) == (50, 50, 30100)
 

@@ -1,6 +1,7 @@
 """The socket: broken, silent and slow clients are closed, good ones go on beside them."""
 
 import asyncio
+import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -10,6 +11,8 @@ from typing import Any, ClassVar
 
 import pytest
 
+from gateway.simulator.bars import BarBook
+from gateway.simulator.broker import ExchangeOptions
 from gateway.simulator.clock import VirtualClock
 from gateway.simulator.codec import Hello, encode_frame, encode_hello
 from gateway.simulator.exchange import Exchange
@@ -176,6 +179,27 @@ async def test_one_clients_trade_reaches_another_clients_positions(
     assert (await two.hear_until("61"))[-2] == "60"
 
 
+async def heard_bytes(book: BarBook, now: datetime, frames: bytes) -> bytes:
+    """What a client hears until the answer to its question for the time, as it was sent."""
+    async with Simulator(Exchange(book, ExchangeOptions(seed=7)), VirtualClock(now)) as simulator:
+        raw = await Raw.ready(simulator, 3)
+        raw.writer.write(frames + encode_frame(["49", "1"]))
+        heard: list[list[str]] = []
+        while not heard or heard[-1][0] != "49":
+            heard.append(await raw.hear())
+    return b"".join(encode_frame(fields) for fields in heard)
+
+
+async def test_the_same_bytes_in_give_the_same_bytes_out(
+    book: BarBook, at: At, order: Callable[..., PlaceOrder]
+) -> None:
+    requests = (PositionsRequest(), order(1), order(2, action="SELL"), order(2))
+    frames = b"".join(encode_frame(encode_request(item, 178)) for item in requests)
+    once = await heard_bytes(book, at("10:00"), frames)
+    assert once == await heard_bytes(book, at("10:00"), frames)
+    assert len(once) > 1000
+
+
 async def test_time_and_hands_move_the_broker(start: Start, at: At) -> None:
     simulator = await start(master_client_id=4)
     master = await Raw.ready(simulator, 4)
@@ -196,6 +220,13 @@ async def test_a_running_clock_moves_the_broker_by_itself(exchange: Exchange, at
         raw.say("1", "11", "5", "756733", *[""] * 6, "SMART", *[""] * 4, "0", "", "0", "0", "")
         await raw.hear_until("1")
         assert (await raw.hear_until("1"))[2] == "5"
+
+
+async def test_it_ends_while_a_connection_is_being_accepted(exchange: Exchange, at: At) -> None:
+    async with Simulator(exchange, VirtualClock(at("10:00"))) as simulator:
+        with socket.create_connection(("127.0.0.1", simulator.port)) as client:
+            await asyncio.sleep(0)
+    assert client.fileno() == -1
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "example.org", ""])

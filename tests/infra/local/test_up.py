@@ -1,0 +1,91 @@
+"""What `make up` tells a person to do: every line works as it stands."""
+
+import base64
+import re
+import shlex
+import subprocess
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from infra.local.up import instructions
+from schemas import codec
+from schemas.messages import Command, Resume, Run, Target, Targets
+
+START = datetime(2026, 2, 27, 15, tzinfo=UTC)
+EMBEDDED = instructions("127.0.0.1:1111", "", START)
+EMULATORS = instructions("127.0.0.1:1111", "127.0.0.1:2222", START)
+
+
+def commands(text: str, program: str) -> list[list[str]]:
+    """All commands of a program, as a shell would split them."""
+    lines = text.replace("\\\n", " ").splitlines()
+    found = [shlex.split(line) for line in lines if line.startswith("  ")]
+    return [words for words in found if words[0] == program]
+
+
+def messages(text: str) -> list[tuple[str, bytes]]:
+    """Topic and message of each line for gcloud, in order."""
+    found = []
+    for *_, topic, message in commands(text, "gcloud"):
+        assert message.startswith("--message=")
+        found.append((topic, message.removeprefix("--message=").encode()))
+    return found
+
+
+def test_the_lines_for_gcloud_are_complete() -> None:
+    for words in commands(EMBEDDED, "gcloud"):
+        assert words[:4] == ["gcloud", "pubsub", "topics", "publish"]
+        assert len(words) == 6
+
+
+def test_the_messages_mean_what_the_text_says_in_that_order() -> None:
+    (first, resume), (second, targets), (third, run) = messages(EMBEDDED)
+    assert (first, second, third) == ("commands-paper", "targets-paper", "commands-paper")
+    assert codec.decode_command(resume) == Resume(by="me")
+    assert codec.decode(Targets, targets) == Targets("manual", (Target("SPY", Decimal(10)),))
+    assert codec.decode_command(run) == Run()
+
+
+def test_the_emulators_get_the_same_messages() -> None:
+    assert messages(EMULATORS) == messages(EMBEDDED)
+
+
+def test_gcloud_is_led_to_the_stack_and_needs_no_login() -> None:
+    exports = [word for words in commands(EMBEDDED, "export") for word in words[1:]]
+    assert exports == [
+        "CLOUDSDK_API_ENDPOINT_OVERRIDES_PUBSUB=http://127.0.0.1:1111/",
+        "CLOUDSDK_AUTH_DISABLE_CREDENTIALS=true",
+        "CLOUDSDK_CORE_PROJECT=ib-trading-local",
+    ]
+
+
+def test_the_line_for_curl_publishes_a_command() -> None:
+    """Its body is made by the shell, so a shell makes it here."""
+    (line,) = re.findall(r"curl -X POST (.*)\n(.*)", EMBEDDED.replace("\\\n", "\n"))
+    assert line[0].strip().endswith("/v1/projects/ib-trading-local/topics/commands-paper:publish")
+    shown = subprocess.run(
+        ["sh", "-c", f"printf %s {line[1].strip().removeprefix('-d ')}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    encoded = re.fullmatch(r'{"messages": \[{"data": "(.*)"}\]}', shown)
+    assert encoded is not None
+    command: Command = codec.decode_command(base64.b64decode(encoded[1]))
+    assert command == Resume()
+
+
+@pytest.mark.parametrize(
+    ("text", "host"), [(EMBEDDED, "127.0.0.1:1111"), (EMULATORS, "127.0.0.1:2222")]
+)
+def test_documents_are_looked_at_where_the_store_is(text: str, host: str) -> None:
+    base = f"http://{host}/v1/projects/ib-trading-local/databases/(default)/documents/"
+    paths = [words[1] for words in commands(text, "curl") if "-X" not in words]
+    assert len(paths) == 4
+    assert all(path.startswith(base) for path in paths)
+
+
+def test_the_day_that_is_simulated_is_told_in_new_york_time() -> None:
+    assert "from 2026-02-27 10:00 New York" in EMBEDDED
