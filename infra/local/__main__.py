@@ -43,21 +43,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ChildFailed, DayFailed, EmulatorsFailed, StackFailed) as error:
         print(f"{options.action}: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        if options.action == "up":
-            print("stopped")
-            return 0
-        return 130
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        print(f"{options.action}: stopped", file=sys.stderr)
+        return 0 if options.action == "up" else 130
 
 
 async def _up(name: StackName, bars: BarBook, day: date) -> int:
-    _take_sigterm_as_ctrl_c()
+    _end_with_sigterm()
     await serve(name, bars, day)
     return 0
 
 
 async def _demo(name: StackName, bars: BarBook, day: date, bundled: bool) -> int:
-    _take_sigterm_as_ctrl_c()
+    _end_with_sigterm()
     began = time.monotonic()
     what = "SYNTHETIC bars, invented and deterministic" if bundled else "bars from files"
     print(f"one trading day, {day}: {what}; {name} stack; times are New York's\n", flush=True)
@@ -69,10 +67,11 @@ async def _demo(name: StackName, bars: BarBook, day: date, bundled: bool) -> int
     return 0 if found.is_good else 1
 
 
-def _take_sigterm_as_ctrl_c() -> None:
-    """So that whatever stops us, the children and the temporary folder go with us."""
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, signal.raise_signal, signal.SIGINT)
+def _end_with_sigterm() -> None:
+    """SIGTERM does what Ctrl-C does: the children and the temporary folder go with us."""
+    task = asyncio.current_task()
+    assert task is not None  # called in a coroutine
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
 
 
 def _say(at: datetime, line: str) -> None:

@@ -7,9 +7,9 @@ stands still until it is moved.
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache
@@ -221,10 +221,10 @@ class Rig:
         wire.before = (lambda path: before in path) if before else None
         wire.after = (lambda path: after in path) if after else None
 
-    async def until(self, what: str, holds: Callable[[], bool]) -> None:
+    async def until(self, what: str, holds: Callable[[], bool | Awaitable[bool]]) -> None:
         """Wait until it holds. Raises `NeverCame`, and what ended the gateway."""
         end = time.monotonic() + PATIENCE_SECONDS
-        while not holds():
+        while not (await found if isinstance(found := holds(), Awaitable) else found):
             if self.task is not None and self.task.done():
                 self.task.result()
                 raise NeverCame(f"the gateway ended, and still not: {what}")
@@ -252,8 +252,12 @@ class Rig:
 
     async def reached(self, run_id: str, state: str) -> None:
         """Wait until a run is in a state."""
-        while (run := await self.run(run_id)) is None or run.state != state:
-            await self._breathe(f"runs/{run_id} is {state}, now it is {run}")
+
+        async def is_there() -> bool:
+            run = await self.run(run_id)
+            return run is not None and run.state == state
+
+        await self.until(f"runs/{run_id} is {state}", is_there)
 
     async def settled(self) -> None:
         """Wait until no message waits and the gateway has nothing more to do."""
@@ -265,8 +269,11 @@ class Rig:
 
     async def traded(self) -> None:
         """Wait until every order is over and its commissions are known."""
-        while any(map(_is_open, (await self.orders()).values())):
-            await self._breathe("all orders are over")
+
+        async def are_over() -> bool:
+            return not any(map(_is_open, (await self.orders()).values()))
+
+        await self.until("all orders are over", are_over)
         await self.settled()
 
     async def say(self, strategy: str, *, run_id: str = "", **wanted: int) -> str:
@@ -276,6 +283,36 @@ class Rig:
         if run_id:
             body |= {"run_id": run_id, "as_of": self.now.isoformat()}
         return await self.publish("targets", body)
+
+    async def say_dry(self, strategy: str, *, run_id: str, **wanted: int) -> str:
+        """Publish a strategy's answer to a dry run."""
+        targets = [{"symbol": symbol, "quantity": quantity} for symbol, quantity in wanted.items()]
+        body = {"strategy": strategy, "targets": targets, "run_id": run_id, "dry_run": True}
+        return await self.publish("targets", {**body, "as_of": self.now.isoformat()})
+
+    async def settled_before_coalescing(self) -> None:
+        """Wait until unsolicited targets are stored; their net is due when the clock moves on."""
+        mine = f"gateway-targets-{MODE}"
+        await self.until("no targets wait", lambda: not self.bus.pending(mine))
+
+    async def settled_after_coalescing(self) -> None:
+        """Let unsolicited targets be netted, and wait until what they order is over [N1c]."""
+        await self.settled_before_coalescing()
+        await self.advance(seconds=Settings().coalesce_seconds + 1)
+        await self.settled()
+        await self.traded()
+
+    async def break_line(self) -> None:
+        """Take the broker away; the gateway has noticed when this returns."""
+        assert self.chief is not None
+        session = self.chief.floor.doors.session
+        self.simulator.options = replace(self.simulator.options, port=self.simulator.port)
+        await self.simulator.__aexit__(None, None, None)
+        await self.until("the line is broken", lambda: not session.connected)
+
+    async def mend_line(self) -> None:
+        """Bring the broker back, at the same port and as it was."""
+        await self.simulator.__aenter__()
 
     async def advance(self, **span: float) -> None:
         """Move the clock by a `timedelta` of these arguments; the market moves with it."""
@@ -315,11 +352,10 @@ class Rig:
     async def held(self) -> dict[str, Decimal]:
         """What all ledgers hold together."""
         total: dict[str, Decimal] = {}
-        for path in await self.store.list(f"positions/{MODE}/holdings"):
-            name = path.rpartition("/")[2]
-            for symbol, quantity in (
-                {} if name == "all_positions" else await self.book(name)
-            ).items():
+        holdings = await self.store.list(f"positions/{MODE}/holdings")
+        names = {path.rpartition("/")[2] for path in holdings} - {"all_positions"}
+        for name in names:
+            for symbol, quantity in (await self.book(name)).items():
                 total[symbol] = total.get(symbol, Decimal(0)) + quantity
         return {symbol: quantity for symbol, quantity in total.items() if quantity}
 
@@ -330,10 +366,6 @@ class Rig:
     async def _collection[T](self, kind: type[T], path: str) -> dict[str, T]:
         found = await self.store.list(path)
         return {p.rpartition("/")[2]: codec.from_document(kind, d) for p, d in found.items()}
-
-    async def _breathe(self, what: str) -> None:
-        end = time.monotonic() + 0.002
-        await self.until(what, lambda: time.monotonic() > end)
 
 
 @asynccontextmanager

@@ -1,0 +1,260 @@
+"""The first command in a fresh clone, run as a stranger would."""
+
+import os
+import re
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.system
+
+type Run = Callable[..., tuple[int, str]]
+
+LAW = r"LAW broker = sum\(books\) \+ EXTERNAL: holds for (\d+) contracts, UNEXPLAINED 0"
+PLAYED_SECONDS_MAX = 60.0
+
+
+@dataclass(frozen=True)
+class Played:
+    """What a demo printed, taken apart."""
+
+    code: int
+    text: str
+
+    @cached_property
+    def story(self) -> list[str]:
+        """The lines with a time, without it."""
+        found = re.findall(r"^\d\d:\d\d:\d\d +(.*)$", self.text, re.MULTILINE)
+        return [str(line) for line in found]
+
+    def table(self, title: str) -> list[list[str]]:
+        """The rows of a table, split where two spaces are."""
+        (block,) = re.findall(rf"^{title}\n((?:  .*\n?)*)", self.text, re.MULTILINE)
+        rows = [re.split(r"  +", line.strip()) for line in block.splitlines()]
+        return rows[1:]
+
+    def place(self, pattern: str) -> int:
+        """Where in the story a pattern is first."""
+        places = [n for n, line in enumerate(self.story) if re.search(pattern, line)]
+        assert places, f"{pattern!r} is not in the story:\n" + "\n".join(self.story)
+        return places[0]
+
+
+@pytest.fixture(scope="module")
+def remembered() -> dict[tuple[str, ...], Played]:
+    return {}
+
+
+@pytest.fixture
+def demo(run: Run, remembered: dict[tuple[str, ...], Played]) -> Callable[..., Played]:
+    """Play a demo, once for all tests that look at it."""
+
+    def played(*arguments: str) -> Played:
+        if arguments not in remembered:
+            remembered[arguments] = Played(*run("demo", *arguments))
+        return remembered[arguments]
+
+    return played
+
+
+def check_promises(played: Played) -> None:
+    """What every demo promises, on whatever bars [B3]."""
+    assert played.code == 0, played.text
+    assert re.search(LAW, played.text), played.text
+    orders = played.table("ORDERS")
+    assert orders
+    assert all(row[3].startswith("DONE ") for row in orders)
+    assert [row for row in orders if len(row[6].split(",")) > 1 and row[4] != "+0"]
+    assert "Traceback" not in played.text
+    assert float(re.findall(r"played in (.*) s", played.text)[0]) < PLAYED_SECONDS_MAX
+
+
+def test_the_demo_keeps_its_promises(demo: Any) -> None:
+    check_promises(demo())
+
+
+def test_the_bars_are_plainly_labelled_synthetic(demo: Any) -> None:
+    assert "SYNTHETIC" in demo().text.splitlines()[0]
+
+
+def test_the_story_is_told_in_order(demo: Any) -> None:
+    played = demo()
+    steps = [
+        r"bar 1 of 13",
+        r"SPY is locked: \+50 SPY at the broker that neither a book nor EXTERNAL explains",
+        r"trading is halted; a person must say resume",
+        r"adopt adopt done: \+50 SPY to EXTERNAL",
+        r"trading is active, by demo",
+        r"publishes by hand: .*\"manual\"",
+        r"-cross: .* SPY crossed at",
+        r"journaled for .*manual",
+        r"is DONE, filled",
+        r"bar 2 of 13",
+        r"somebody buys 7 SPY at the broker",
+        r"\+7 SPY at .* by somebody else, booked to EXTERNAL; no strategy's book moves",
+        r"publishes a malformed message",
+        r"refused: targets\[0\]\.quantity",
+        r"bar 13 of 13",
+        r"the close",
+        r"reconcile close done",
+    ]
+    places = [played.place(step) for step in steps]
+    assert places == sorted(places)
+
+
+def test_every_bar_is_told_before_the_next(demo: Any) -> None:
+    """The clock never runs backwards in the story, for nothing is told late."""
+    times = re.findall(r"^(\d\d:\d\d:\d\d) ", demo().text, re.MULTILINE)
+    assert times == sorted(times)
+
+
+def test_every_strategy_and_the_person_hold_a_book(demo: Any) -> None:
+    strategies = {row[0] for row in demo().table("BOOKS")}
+    assert strategies == {"manual", "spy_macd_vixy", "spy_pullback", "test_signal_generator"}
+
+
+def test_external_holds_the_50_shares_and_the_manual_trade(demo: Any) -> None:
+    ((ledger, symbol, quantity, *_),) = demo().table("EXTERNAL")
+    assert (ledger, symbol, quantity) == ("EXTERNAL", "SPY", "57")
+
+
+def test_the_tables_themselves_obey_the_law(demo: Any) -> None:
+    """[B3] computed anew from what is printed."""
+    broker = {row[0]: Decimal(row[1]) for row in demo().table("BROKER POSITIONS")}
+    booked = dict.fromkeys(broker, Decimal(0))
+    for row in [*demo().table("BOOKS"), *demo().table("EXTERNAL")]:
+        booked[row[1]] = booked.get(row[1], Decimal(0)) + Decimal(row[2])
+    assert booked == {**dict.fromkeys(booked, Decimal(0)), **broker}
+
+
+def test_every_execution_is_shared_out_without_rest(demo: Any) -> None:
+    """[A1] the shares of an execution add up to it, whole shares each."""
+    for *_, quantity, _, shares in demo().table("EXECUTIONS"):
+        parts = [Decimal(part.split(" ")[-1]) for part in shares.split(", ")]
+        assert sum(parts) == Decimal(quantity)
+        assert all(part == int(part) for part in parts)
+
+
+def test_every_cross_adds_up_to_nothing(demo: Any) -> None:
+    crosses = demo().table("CROSSES")
+    assert crosses
+    for *_, shares in crosses:
+        assert sum(Decimal(part.split(" ")[-1]) for part in shares.split(", ")) == 0
+
+
+@pytest.fixture
+def recorded() -> str:
+    """The folder with recorded bars as a stranger gives it: relative to the repository."""
+    path = Path(__file__).parents[3] / "shared" / "data"
+    if not path.is_dir():
+        pytest.skip("no ../shared/data beside the repository: recorded bars are not here")
+    return "../shared/data"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "day", "reason"),
+    [
+        ((), "2025-12-12", "VIXY has stale bars"),
+        (("--day", "2019-12-20"), "2019-12-20", "SPY has 4 bars, at least 190 are needed"),
+    ],
+    ids=["last-whole-day", "2019-12-20"],
+)
+def test_recorded_days_are_played_and_who_lacks_data_holds_and_says_so(
+    demo: Any, recorded: str, arguments: tuple[str, ...], day: str, reason: str
+) -> None:
+    played = demo("--bars", recorded, *arguments)
+    check_promises(played)
+    assert played.text.startswith(f"one trading day, {day}: bars from files")
+    played.place(f"spy_macd_vixy holds what it has: {reason}")
+    assert "spy_macd_vixy" not in {row[0] for row in played.table("BOOKS")}
+
+
+def test_a_day_that_closes_early_ends_at_one(demo: Any, recorded: str) -> None:
+    played = demo("--bars", recorded, "--day", "2025-11-28")
+    check_promises(played)
+    assert "bar 7 of 7" in played.text
+    assert "13:00:00 --- the close ---" in played.text
+
+
+HEADER = "time,open,high,low,close,volume"
+FIRST = "2026-01-05T09:30:00-05:00,100,101,99,100,1000"
+SECOND = FIRST.replace("09:30", "10:00")
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (["time,open,high,low,close", FIRST], "1: missing column volume"),
+        ([HEADER, SECOND, FIRST], "3: time goes backwards"),
+        ([HEADER, FIRST, FIRST], "3: duplicate time"),
+        ([HEADER, FIRST.replace(",1000", ",many")], "2: volume 'many' is not a number"),
+    ],
+    ids=["missing column", "unsorted", "duplicate", "not numeric"],
+)
+def test_a_bad_file_is_refused_with_file_line_and_reason(
+    run: Run, tmp_path: Path, lines: list[str], said: str
+) -> None:
+    (tmp_path / "SPY_30min.csv").write_text("\n".join(lines) + "\n")
+    assert run("demo", "--bars", str(tmp_path)) == (2, f"demo: SPY_30min.csv:{said}")
+
+
+@pytest.mark.parametrize(
+    "stack", ["embedded", pytest.param("emulators", marks=pytest.mark.emulators)]
+)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_demo_that_is_interrupted_leaves_nothing_behind(
+    start: Any, scratch: Path, stack: str, number: signal.Signals
+) -> None:
+    program = start(["demo", "--stack", stack])
+    skip_without_emulators(program)
+    children = program.children()
+    program.process.send_signal(number)
+    assert program.ended() == 130
+    assert program.text.endswith("demo: stopped")
+    assert "Traceback" not in program.text
+    assert not {pid for pid in children if is_running(pid)}
+    assert left_in(scratch) == []
+
+
+@pytest.mark.parametrize(
+    "stack", ["embedded", pytest.param("emulators", marks=pytest.mark.emulators)]
+)
+def test_a_demo_that_is_killed_leaves_no_process_behind(start: Any, stack: str) -> None:
+    """On Linux the kernel tells the children; how soon they are gone is their own affair."""
+    program = start(["demo", "--stack", stack])
+    skip_without_emulators(program)
+    children = program.children()
+    program.process.kill()
+    assert program.process.wait() == -signal.SIGKILL
+    end = time.monotonic() + 30
+    while left := {pid for pid in children if is_running(pid)}:
+        assert time.monotonic() < end, f"still running: {left}"
+        os.sched_yield()
+
+
+def skip_without_emulators(program: Any) -> None:
+    """Wait for the second bar; skip where there is nothing to run the emulators with."""
+    program.wait_for(r"bar 2 of 13|demo: (.* is not installed|Java is not)")
+    if program.process.poll() is not None or "--- bar 2" not in program.text:
+        pytest.skip(program.lines[-1])
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process exists that is more than a remnant nobody has collected."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def left_in(folder: Path) -> list[str]:
+    """What lies in the folder, but for what the Java runtime keeps for its own tools."""
+    return [path.name for path in folder.iterdir() if not path.name.startswith("hsperfdata")]
