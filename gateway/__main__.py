@@ -37,9 +37,9 @@ def commander(config: Config, bus: Bus, store: Store, clock: Clock) -> Commander
 
 async def serve(config: Config) -> None:
     """Run a gateway over Google's services until it is told to stop."""
+    clock = _clock(config)
     bus = GoogleBus(config.google_cloud_project)
     store = GoogleStore(config.google_cloud_project)
-    clock = SharedClock(config.clock_file) if config.clock_file else WallClock()
     chief = commander(config, bus, store, clock)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -49,6 +49,15 @@ async def serve(config: Config) -> None:
     finally:
         await bus.close()
         await store.close()
+
+
+def _clock(config: Config) -> Clock:
+    if config.clock_file is None:
+        return WallClock()
+    try:
+        return SharedClock(config.clock_file)
+    except (OSError, ValueError) as error:
+        raise Misconfigured(f"CLOCK_FILE is no simulator's clock: {error}") from error
 
 
 def main() -> int:
@@ -62,6 +71,9 @@ def main() -> int:
     log.info("gateway starts: %s", described(config))
     try:
         asyncio.run(serve(config))
+    except Misconfigured as error:
+        log.error("%s", error)
+        return 2
     except (BrokerUnavailable, Conflict, LeaseLost, Unavailable, Unsafe, OSError) as error:
         log.error("gateway ends: %s: %s", type(error).__name__, error)
         return 1

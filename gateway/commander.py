@@ -20,7 +20,7 @@ from gateway.core.broker import BrokerEvent, Connection
 from gateway.core.desk import Desk, Silent, Ticked
 from gateway.core.records import restored
 from gateway.floor import Doors, Floor
-from gateway.intake import Intake
+from gateway.intake import RUN_ID_CHARACTERS_MAX, Intake
 from gateway.ports import AlreadyExists, Delivery, Subscription
 from gateway.session import BrokerUnavailable
 from gateway.store_rules import check_document_path
@@ -96,9 +96,10 @@ class Commander:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is in hand, nothing waits, no run is open and no net is due."""
-        desk = self.floor.desk
-        nothing_due = desk.run is None and desk.cause is None and desk.coalesce_at is None
+        """Whether nothing is in hand, nothing waits, no run is open and no net is due now."""
+        desk, now = self.floor.desk, self.floor.now
+        coalesced = desk.coalesce_at is not None and desk.coalesce_at <= now
+        nothing_due = desk.run is None and desk.cause is None and not coalesced
         waiting = self.inbox.waiting or self._waiting_runs or self._put_off
         return self._recovered and nothing_due and not waiting and not self._handling
 
@@ -257,6 +258,8 @@ class Commander:
         try:
             path = path_of(RunDocument, run_id=run.run_id)
             check_document_path(path)
+            if len(run.run_id) > RUN_ID_CHARACTERS_MAX:
+                raise ValueError(f"more than {RUN_ID_CHARACTERS_MAX} characters")
         except ValueError as error:
             await self._intake.bury(delivery, f"run_id: {error}")
             return None

@@ -47,7 +47,7 @@ def from_environment(environment: Mapping[str, str]) -> Config:
     return Config(
         mode=_mode(environment),
         google_cloud_project=_required(environment, "GOOGLE_CLOUD_PROJECT"),
-        owner=environment.get("OWNER", "gateway"),
+        owner=environment.get("OWNER") or "gateway",  # without one, a lease counts as free
         ib_host=environment.get("IB_HOST", "127.0.0.1"),
         ib_port=_number(environment, "IB_PORT", 4002, 65_535),
         ib_client_id=_number(environment, "IB_CLIENT_ID", 1, 999_999),

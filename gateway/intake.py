@@ -15,12 +15,16 @@ from gateway.core.desk import Said
 from gateway.floor import Floor
 from gateway.ports import Delivery
 from gateway.session import Unresolved
+from gateway.store_rules import check_document_path
 from schemas import codec
-from schemas.documents import TargetsDocument
+from schemas.documents import RunDocument, TargetsDocument, path_of
 from schemas.messages import DEAD_LETTERS, Command, Report, Target, Targets, topic_name
 
 FUTURE_SECONDS_MAX: Final = 60
 """How far ahead of our clock an `as_of` may be [T2]; more is a wrong clock, not a late message."""
+
+RUN_ID_CHARACTERS_MAX: Final = 200
+"""It is part of attributes and of sentences, which have limits of their own."""
 
 _SEEN_MAX: Final = 10_000
 _ATTRIBUTE_BYTES_MAX: Final = 1024
@@ -63,6 +67,9 @@ class Intake:
         if said.dry_run and not self._is_dry_answer(said):
             self._alert(said, "dry_run targets outside a dry run change nothing")
             return None
+        if await self._is_late_for_dry_run(said):
+            self._alert(said, f"an answer to the dry run {said.run_id} came late, changes nothing")
+            return None
         return Said(document, said.dry_run)
 
     async def bury(self, delivery: Delivery, reason: str) -> None:
@@ -80,6 +87,8 @@ class Intake:
         floor.tell([Report("refusal", floor.now, floor.mode, sentence, details=details)])
 
     async def _document(self, said: Targets, delivery: Delivery) -> TargetsDocument:
+        if len(said.run_id) > RUN_ID_CHARACTERS_MAX:
+            raise Refused(f"run_id: more than {RUN_ID_CHARACTERS_MAX} characters")
         as_of = said.as_of or self._dated(delivery)
         ahead = (as_of - self.floor.now).total_seconds()
         if ahead > FUTURE_SECONDS_MAX:
@@ -165,6 +174,19 @@ class Intake:
     def _is_dry_answer(self, said: Targets) -> bool:
         run = self.floor.desk.run
         return run is not None and run.document.dry_run and run.document.run_id == said.run_id
+
+    async def _is_late_for_dry_run(self, said: Targets) -> bool:
+        """The run decides also when it is over: its answer must not be traded by the next net."""
+        open_run = self.floor.desk.run
+        if not said.run_id or (open_run and open_run.document.run_id == said.run_id):
+            return False
+        try:
+            path = path_of(RunDocument, run_id=said.run_id)
+            check_document_path(path)
+        except ValueError:
+            return False  # no run has such an id
+        run = await self.floor.doors.archive.read(RunDocument, path)
+        return run is not None and run.dry_run
 
     def _alert(self, said: Targets, sentence: str) -> None:
         floor = self.floor

@@ -19,6 +19,9 @@ type Scalar = str | float | int | bool | None
 TARGETS_MAX: Final = 500
 """Contracts in one message; more is a mistake, and would not fit a document for the eye."""
 
+STRATEGIES_MAX: Final = 200
+"""Strategies that one run names; each may leave a sentence in its document."""
+
 EXPONENT_MAX: Final = 15
 """Of any number in a message: `1e999999999` is valid JSON, and would take a gigabyte to print."""
 
@@ -161,7 +164,10 @@ class Run:
     run_id: str = ""
 
     def __post_init__(self) -> None:
-        for strategy in self.strategies or ():
+        named = self.strategies or ()
+        if len(named) > STRATEGIES_MAX:
+            raise ValueError(f"strategies has {len(named)} entries, at most {STRATEGIES_MAX}")
+        for strategy in named:
             check_strategy_id(strategy)
 
 

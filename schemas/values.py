@@ -12,6 +12,9 @@ STRATEGY_PATTERN: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 EXTERNAL: Final = "EXTERNAL"
 """The ledger of what is held at the broker and belongs to no strategy [B2]."""
 
+ALL_POSITIONS: Final = "all_positions"
+"""The document beside the ledgers that holds the broker's own positions; no ledger's name."""
+
 CASH_BOOK: Final = "CASH"
 """The ledger of currency balances, outside the law [B1]."""
 
@@ -61,9 +64,15 @@ class Contract:
             raise ValueError("symbol must not be empty")
         for name in _CONTRACT_WORDS:
             # IB's wire separates fields by NUL: one inside a word would shift all that follow.
-            if not getattr(self, name).isprintable():
-                raise ValueError(f"{name} has characters that cannot be printed")
+            word = getattr(self, name)
+            if not word.isprintable() or len(word) > WORD_CHARACTERS_MAX:
+                raise ValueError(
+                    f"{name} must be at most {WORD_CHARACTERS_MAX} characters that can be printed"
+                )
 
+
+WORD_CHARACTERS_MAX: Final = 64
+"""Of each word that describes a contract; IB's longest local symbols have some 20."""
 
 _CONTRACT_WORDS: Final = (
     "symbol",
@@ -93,4 +102,8 @@ def check_strategy_id(strategy: str) -> None:
     if not STRATEGY_PATTERN.fullmatch(strategy):
         raise ValueError(
             f"strategy {strategy!r} must be 1 to 63 of a-z, 0-9 and _, starting with a letter"
+        )
+    if strategy == ALL_POSITIONS:
+        raise ValueError(
+            f"strategy {strategy!r} would share a document with the broker's positions"
         )

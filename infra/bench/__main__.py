@@ -16,6 +16,7 @@ import platform
 import sys
 import time
 from collections.abc import Sequence
+from typing import Final
 
 from infra.bench import counts, imports, latency, peaks, report
 from infra.bench.orders import BenchFailed
@@ -24,8 +25,8 @@ from infra.local.emulators import EmulatorsFailed, EmulatorsNotFound
 from infra.local.processes import ChildFailed
 from infra.local.stack import StackFailed, StackName
 
-ROUNDS = 15
-IMPORT_ROUNDS = 7
+ROUNDS: Final = 24
+IMPORT_ROUNDS: Final = 9
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,22 +46,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _measure(stack: StackName, rounds: int) -> None:
-    empty, times = imports.measured(IMPORT_ROUNDS)
-    _say(report.imports(empty, times))
+    _say(report.latency("embedded", asyncio.run(latency.measured("embedded", rounds))))
+    children = _emulators(rounds) if stack == "emulators" else {}
     quiet, ordering = asyncio.run(counts.of_a_run())
     _say(report.counts(quiet, ordering, asyncio.run(counts.of_a_day())))
-    peak = peaks.peaks()
-    found = {"embedded": asyncio.run(latency.measured("embedded", rounds))}
-    _say(report.latency("embedded", found["embedded"]))
-    if stack == "emulators":
-        try:
-            found[stack] = asyncio.run(latency.measured(stack, rounds))
-        except EmulatorsNotFound as error:
-            _say(f"The emulators' stack was NOT measured: {error}")
-        else:
-            _say(report.latency(stack, found[stack]))
-            peak |= {f"emulators' stack, {m}": size for m, size in found[stack].peaks.items()}
-    _say(report.peaks(peak))
+    _say(report.imports(*imports.measured(IMPORT_ROUNDS)))
+    _say(report.peaks(peaks.peaks() | children))
+
+
+def _emulators(rounds: int) -> dict[str, int]:
+    """Measure on the emulators, if they are installed; return its processes' peaks."""
+    try:
+        found = asyncio.run(latency.measured("emulators", rounds))
+    except EmulatorsNotFound as error:
+        _say(f"1. emulators stack: NOT MEASURED. {error}")
+        return {}
+    _say(report.latency("emulators", found))
+    return {f"emulators stack, {m}, after its runs": size for m, size in found.peaks.items()}
 
 
 def _say(text: str) -> None:
@@ -76,8 +78,16 @@ def _parser() -> argparse.ArgumentParser:
         default="emulators",
         help="embedded leaves Google's emulators out (default: both stacks)",
     )
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"runs a stack ({ROUNDS})")
+    parser.add_argument(
+        "--rounds", type=_positive, default=ROUNDS, help=f"runs over a stack ({ROUNDS})"
+    )
     return parser
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of rounds from 1 on")
+    return int(text)
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ async def bare_bus(stack: Stack, folder: Path) -> AsyncIterator[BareBus]:
     """A bare bus of the same kind as the stack's, with the same emulator behind it."""
     async with AsyncExitStack() as parts:
         if stack.name == "embedded":
-            bus: Bus = EmbeddedBus(folder / "bare.sqlite", _topology(None))
+            bus: Bus = EmbeddedBus(folder / "bare.sqlite", hop_topology())
             parts.push_async_callback(bus.close)
             pulled: tuple[str, ...] = HOPS
             bare = BareBus(bus)
@@ -69,14 +69,15 @@ async def bare_bus(stack: Stack, folder: Path) -> AsyncIterator[BareBus]:
             parts.push_async_callback(bus.close)
             bare = BareBus(bus)
             url = parts.enter_context(_empty_function(bare.arrive))
-            await apply(_topology(PUSHED), stack.pubsub_host, PROJECT, url)
+            await apply(hop_topology(PUSHED), stack.pubsub_host, PROJECT, url)
             pulled = tuple(hop for hop in HOPS if hop != PUSHED)
         for hop in pulled:
             bus.subscribe(hop, bare.deliver)
         yield bare
 
 
-def _topology(pushed: str | None) -> Topology:
+def hop_topology(pushed: str | None = None) -> Topology:
+    """A topic and a subscription for each hop; the one named is pushed, the others pulled."""
     subscriptions = (
         Subscription(hop, hop, entry_point="empty" if hop == pushed else None) for hop in HOPS
     )

@@ -50,12 +50,12 @@ def counts(quiet: Counts, ordering: Counts, day: DayCounts) -> str:
         _counts_row("  per run of three strategies", mean),
         _counts_row("  per order", [value / day.orders for value in astuple(day.counts)]),
     ]
-    return table("2. what goes through the bus and the store (documents, one mode)", rows)
+    return table("2. what goes through the bus and the store (embedded stack)", rows)
 
 
 def imports(empty: Sample, found: Mapping[str, ImportTimes]) -> str:
     """Import times."""
-    rows = [("", "ms", "over empty", "over its libraries")]
+    rows = [("", "median (min–max)", "over empty", "over its libraries")]
     rows.append(("an empty interpreter", empty.text("ms", MILLISECONDS), ratio(1), ""))
     for name, times in found.items():
         for what, sample in ((name, times.ours), ("  its libraries alone", times.libraries)):

@@ -6,9 +6,10 @@ Nothing in the product knows of it. What is seen is a list of moments; counting 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from gateway.ports import Bus, Reads, Store, Write
 from gateway.simulator.exchange import Exchange
@@ -17,6 +18,8 @@ from gateway.simulator.requests import PlaceOrder
 
 LEASES = "leases/"
 """Renewing the lease belongs to real time, not to a run."""
+
+_INSIDE: Final = ContextVar("inside a query", default=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +134,13 @@ class Tally:
 
     def _query(self, query: "_Method") -> "_Method":
         async def watched(collection: str, *condition: object) -> Any:
-            found = await query(collection, *condition)
+            if _INSIDE.get():  # the embedded store's `find` goes through its own `list`
+                return await query(collection, *condition)
+            token = _INSIDE.set(True)
+            try:
+                found = await query(collection, *condition)
+            finally:
+                _INSIDE.reset(token)
             self.moments.append(Moment("store", collection, reads=max(1, len(found))))
             return found
 

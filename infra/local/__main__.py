@@ -49,13 +49,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 async def _up(name: StackName, bars: BarBook, day: date) -> int:
-    _end_with_sigterm()
+    _end_when_told()
     await serve(name, bars, day)
     return 0
 
 
 async def _demo(name: StackName, bars: BarBook, day: date, bundled: bool) -> int:
-    _end_with_sigterm()
+    _end_when_told()
     began = time.monotonic()
     what = "SYNTHETIC bars, invented and deterministic" if bundled else "bars from files"
     print(f"one trading day, {day}: {what}; {name} stack; times are New York's\n", flush=True)
@@ -67,11 +67,15 @@ async def _demo(name: StackName, bars: BarBook, day: date, bundled: bool) -> int
     return 0 if found.is_good else 1
 
 
-def _end_with_sigterm() -> None:
-    """SIGTERM does what Ctrl-C does: the children and the temporary folder go with us."""
+def _end_when_told() -> None:
+    """On Ctrl-C and SIGTERM the children and the temporary folder go with us.
+
+    SIGINT by a handler of our own, for a shell's background job inherits it ignored.
+    """
     task = asyncio.current_task()
     assert task is not None  # called in a coroutine
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
 
 
 def _say(at: datetime, line: str) -> None:

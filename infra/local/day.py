@@ -24,7 +24,7 @@ from schemas.documents import (
     TargetsDocument,
     path_of,
 )
-from schemas.messages import DEAD_LETTERS, TOPICS, Report, Targets, topic_name
+from schemas.messages import TOPICS, Report, Targets, topic_name
 from schemas.values import EXTERNAL
 
 STRATEGIES: Final = ("test_signal_generator", "spy_macd_vixy", "spy_pullback")
@@ -67,12 +67,7 @@ class Day:
 
     async def play(self) -> Ending:
         """Play all bars, the person's part and the surprises. Raises `DayFailed`, `StackFailed`."""
-        bus = self.stack.bus
-        readers = [
-            bus.subscribe(f"reports-reader-{MODE}", self._on_report),
-            bus.subscribe(f"{DEAD_LETTERS}-reader-{MODE}", self._on_dead_letter),
-        ]
-        try:
+        async with self.stack.reading(self._on_report, self._on_dead_letter):
             for number, start in enumerate(self.starts, 1):
                 await self.stack.simulator.advance_to(start)
                 self._narrate(f"--- bar {number} of {len(self.starts)} ---")
@@ -81,9 +76,6 @@ class Day:
             self._narrate("--- the close ---")
             await self._command("reconcile", "close")
             return await self._ending()
-        finally:
-            for reader in readers:
-                await reader.close()
 
     async def _bar(self, number: int) -> None:
         surprises: Mapping[int, Callable[[], Awaitable[None]]] = {
@@ -236,7 +228,7 @@ class Day:
         self.say(report.at, f"  {report.sentence}")
         if report.kind == "run":
             self.told.add(report.run_id)
-        elif report.details.get("state") == "DONE":
+        elif report.kind == "order" and report.details.get("state") == "DONE":
             self.told.add(report.order_ref)
         delivery.ack()
 

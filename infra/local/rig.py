@@ -7,7 +7,7 @@ stands still until it is moved.
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -51,7 +51,7 @@ STRATEGIES: Final = {
     "beta": StrategyDocument(True, Decimal("0.4"), universe=(SPY, VIXY), bars=BARS),
     "manual": StrategyDocument(True, Decimal("0.1")),
 }
-PATIENCE_SECONDS: Final = 20.0
+PATIENCE_SECONDS: Final = 10.0
 """Real seconds for what must come; only a failing test waits them out."""
 
 
@@ -85,8 +85,9 @@ type Stop = Callable[[str], bool]
 class Wire:
     """One gateway's store: the same documents for all, and a place at which this one can be held.
 
-    `before` holds a commit that writes a path, `after` one that has just written it. What is held
-    goes on only by `release`; a killed gateway never gets through again.
+    `before` holds a commit that writes a path or a transaction that reads it, `after` one that has
+    just written it. What is held goes on only by `release`; a killed gateway never gets through
+    again.
     """
 
     store: EmbeddedStore
@@ -113,13 +114,14 @@ class Wire:
 
     async def commit(self, writes: Any) -> None:
         """See `gateway.ports.Store.commit`."""
-        await self._hold(self.before, writes)
+        paths = [write.path for write in writes]
+        await self._hold(self.before, paths)
         await self.store.commit(writes)
-        await self._hold(self.after, writes)
+        await self._hold(self.after, paths)
 
     async def transact(self, reads: Any, decide: Callable[[Reads], Any]) -> Reads:
-        """See `gateway.ports.Store.transact`; only `after` holds it."""
-        self._check()
+        """See `gateway.ports.Store.transact`."""
+        await self._hold(self.before, reads)
         decided: list[Write] = []
 
         def noted(documents: Reads) -> Any:
@@ -127,7 +129,7 @@ class Wire:
             return decided
 
         found = await self.store.transact(reads, noted)
-        await self._hold(self.after, decided)
+        await self._hold(self.after, [write.path for write in decided])
         return found
 
     async def close(self) -> None:
@@ -138,9 +140,9 @@ class Wire:
         self.before = self.after = None
         self.released.set()
 
-    async def _hold(self, stop: Stop | None, writes: Any) -> None:
+    async def _hold(self, stop: Stop | None, paths: Sequence[str]) -> None:
         self._check()
-        if stop is not None and any(stop(write.path) for write in writes):
+        if stop is not None and any(map(stop, paths)):
             self.held.set()
             await self.released.wait()
             self._check()

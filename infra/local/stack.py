@@ -37,7 +37,7 @@ from infra.local.provision import apply
 from infra.local.store import EmbeddedStore
 from infra.topology import Topology, topology
 from schemas import codec
-from schemas.messages import TOPICS, Targets, topic_name
+from schemas.messages import DEAD_LETTERS, TOPICS, Targets, topic_name
 from schemas.values import Mode
 
 log = logging.getLogger(__name__)
@@ -87,6 +87,22 @@ class Stack:
                 raise StackFailed(
                     f"{task.get_name()} ended: {error or 'without a word'}"
                 ) from error
+
+    @asynccontextmanager
+    async def reading(
+        self, on_report: Callable[[Delivery], None], on_dead_letter: Callable[[Delivery], None]
+    ) -> AsyncIterator[None]:
+        """Read reports and dead letters meanwhile; `check` says if a reader fails."""
+        readers = {"reports": on_report, DEAD_LETTERS: on_dead_letter}
+        async with AsyncExitStack() as parts:
+            for topic, deliver in readers.items():
+                stream = self.bus.subscribe(f"{topic}-reader-{MODE}", deliver)
+                task = asyncio.create_task(stream.wait(), name=f"the reader of {topic}")
+                parts.push_async_callback(asyncio.wait, [task])
+                parts.push_async_callback(stream.close)
+                self.tasks.append(task)
+                parts.callback(self.tasks.remove, task)
+            yield
 
 
 @asynccontextmanager

@@ -15,7 +15,7 @@ from infra.local import door
 from infra.local.demo import exchange_options, half_hours
 from infra.local.stack import MODE, PROJECT, Stack, StackName, StackOptions, running
 from schemas import codec
-from schemas.messages import DEAD_LETTERS, Report
+from schemas.messages import Report
 
 NEW_YORK: Final = ZoneInfo("America/New_York")
 AFTER_THE_OPENING: Final = timedelta(minutes=30)
@@ -51,17 +51,10 @@ def _door(stack: Stack) -> Iterator[str]:
 
 async def _watch(stack: Stack) -> None:
     """Print what is reported, without end. Raises `StackFailed` if a part ends by itself."""
-    readers = [
-        stack.bus.subscribe(f"reports-reader-{MODE}", _print_report),
-        stack.bus.subscribe(f"{DEAD_LETTERS}-reader-{MODE}", _print_dead_letter),
-    ]
-    try:
+    async with stack.reading(_print_report, _print_dead_letter):
         while True:
             stack.check()
             await asyncio.sleep(CHECK_SECONDS)
-    finally:
-        for reader in readers:
-            await reader.close()
 
 
 def instructions(pubsub_host: str, firestore_host: str, start: datetime) -> str:
@@ -90,6 +83,7 @@ time on; the account is flat, trading is halted. In another terminal, once:
 Without gcloud:
 
   curl -X POST http://{pubsub_host}/v1/projects/{PROJECT}/topics/commands-{MODE}:publish \\
+    -H 'Content-Type: application/json' \\
     -d "{{\\"messages\\": [{{\\"data\\": \\"$(printf '{{"command": "resume"}}' | base64)\\"}}]}}"
 
 Look at documents (the Firestore console's paths):

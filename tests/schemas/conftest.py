@@ -17,8 +17,12 @@ from schemas.messages import Bars
 type Instances = Callable[[type], st.SearchStrategy[Any]]
 
 TEXT = st.text(max_size=8)
+# What stands in a contract's words, for `Contract` refuses what cannot be printed.
+WORD = st.text(st.characters(exclude_categories=("C", "Z")), max_size=8)
 # As wide as money gets, and no wider: hypothesis would draw 10**10000.
-DECIMALS = st.decimals(-(10**12), 10**12, allow_nan=False, places=None)
+DECIMALS = st.builds(
+    Decimal.scaleb, st.integers(-(10**18), 10**18).map(Decimal), st.integers(-15, -6)
+)
 DATETIMES = st.datetimes(datetime(1970, 1, 2), datetime(2200, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 PLAIN: dict[Any, st.SearchStrategy[Any]] = {
@@ -35,7 +39,11 @@ STRATEGY = st.from_regex(r"[a-z][a-z0-9_]{0,20}", fullmatch=True)
 NAMED: dict[str, st.SearchStrategy[Any]] = {
     "strategy": STRATEGY,
     "strategies": st.lists(STRATEGY, max_size=3).map(tuple),
-    "symbol": st.text(min_size=1, max_size=8),
+    "symbol": WORD.filter(bool),
+    **dict.fromkeys(
+        ("sec_type", "exchange", "currency", "primary_exchange", "local_symbol", "last_trade_date"),
+        WORD,
+    ),
     "to": STRATEGY,
     "price": st.decimals("0.01", 10**6, places=4),
 }

@@ -79,7 +79,7 @@ def test_a_document_survives_firestore(
     assert from_document(kind, document) == value
 
 
-@given(st.decimals(allow_nan=False, allow_infinity=False))
+@given(st.builds(Decimal.scaleb, st.integers(-(10**20), 10**20).map(Decimal), st.integers(-15, -5)))
 def test_no_digit_of_a_quantity_is_lost(quantity: Decimal) -> None:
     targets = Targets("manual", (Target("SPY", quantity),))
     found = decode(Targets, encode(targets)).targets[0].quantity
@@ -151,7 +151,7 @@ def test_a_document_may_leave_out_what_has_a_default() -> None:
         (by_hand(targets=[{"symbol": "", "quantity": 1}]), "symbol must have 1 to 32 characters"),
         (
             by_hand(targets=[{"symbol": "SPY", "quantity": "ten"}]),
-            "targets[0].quantity: invalid decimal string",
+            "targets[0].quantity: must be a number",
         ),
         (
             by_hand(targets=[{"symbol": "SPY", "quantity": "NaN"}]),
@@ -197,7 +197,7 @@ def test_a_bad_command_names_the_field_and_the_reason(data: bytes, sentence: str
     ("document", "sentence"),
     [
         ({"enabeld": True}, "enabeld: unknown field, did you mean enabled?"),
-        ({"weight": "a lot"}, "weight: invalid decimal string"),
+        ({"weight": "a lot"}, "weight: must be a number"),
         (
             {"bars": {"size": "1 day", "duration": "5 D"}},
             "bars: object missing required field count",

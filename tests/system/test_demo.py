@@ -2,6 +2,8 @@
 
 import os
 import re
+import select
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -205,38 +207,43 @@ def test_a_bad_file_is_refused_with_file_line_and_reason(
     assert run("demo", "--bars", str(tmp_path)) == (2, f"demo: SPY_30min.csv:{said}")
 
 
-@pytest.mark.parametrize(
-    "stack", ["embedded", pytest.param("emulators", marks=pytest.mark.emulators)]
-)
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+EMULATORS = pytest.param("emulators", marks=pytest.mark.emulators)
+
+
+@pytest.mark.parametrize("stack", ["embedded", EMULATORS])
 def test_a_demo_that_is_interrupted_leaves_nothing_behind(
-    start: Any, scratch: Path, stack: str, number: signal.Signals
+    start: Any, scratch: Path, stack: str
 ) -> None:
     program = start(["demo", "--stack", stack])
     skip_without_emulators(program)
-    children = program.children()
-    program.process.send_signal(number)
+    children = [os.pidfd_open(pid) for pid in program.children()]
+    program.process.send_signal(signal.SIGINT)
     assert program.ended() == 130
     assert program.text.endswith("demo: stopped")
     assert "Traceback" not in program.text
-    assert not {pid for pid in children if is_running(pid)}
+    assert still_running(children, seconds=0) == []
     assert left_in(scratch) == []
 
 
-@pytest.mark.parametrize(
-    "stack", ["embedded", pytest.param("emulators", marks=pytest.mark.emulators)]
-)
-def test_a_demo_that_is_killed_leaves_no_process_behind(start: Any, stack: str) -> None:
-    """On Linux the kernel tells the children; how soon they are gone is their own affair."""
-    program = start(["demo", "--stack", stack])
+def test_a_demo_that_is_terminated_leaves_nothing_behind(start: Any, scratch: Path) -> None:
+    program = start(["demo"])
+    program.wait_for("bar 2 of 13")
+    program.process.send_signal(signal.SIGTERM)
+    assert (program.ended(), left_in(scratch)) == (130, [])
+    assert "Traceback" not in program.text
+
+
+@pytest.mark.emulators
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs setpriv, so Linux")
+def test_a_demo_that_is_killed_leaves_no_process_behind(start: Any) -> None:
+    """The kernel tells the children; how soon they are gone is their own affair."""
+    program = start(["demo", "--stack", "emulators"])
     skip_without_emulators(program)
-    children = program.children()
+    children = [os.pidfd_open(pid) for pid in program.children()]
+    assert len(children) >= 4
     program.process.kill()
     assert program.process.wait() == -signal.SIGKILL
-    end = time.monotonic() + 30
-    while left := {pid for pid in children if is_running(pid)}:
-        assert time.monotonic() < end, f"still running: {left}"
-        os.sched_yield()
+    assert still_running(children, seconds=30) == []
 
 
 def skip_without_emulators(program: Any) -> None:
@@ -246,13 +253,18 @@ def skip_without_emulators(program: Any) -> None:
         pytest.skip(program.lines[-1])
 
 
-def is_running(pid: int) -> bool:
-    """Whether a process exists that is more than a remnant nobody has collected."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
+def still_running(processes: list[int], seconds: float) -> list[int]:
+    """Which of the processes have not ended within the time; closes their descriptors."""
+    end = time.monotonic() + seconds
+    left = list(processes)
+    while left:
+        over, _, _ = select.select(left, [], [], max(0.0, end - time.monotonic()))
+        if not over:
+            break
+        left = [process for process in left if process not in over]
+    for process in processes:
+        os.close(process)
+    return left
 
 
 def left_in(folder: Path) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.ports import Delivery
 from gateway.simulator.bars import read_folder
 from gateway.simulator.broker import ExchangeOptions
 from infra.local.demo import BUNDLED
@@ -74,3 +75,19 @@ async def test_a_gateway_that_ends_is_noticed(options: StackOptions) -> None:
         await ended(stack)
         with pytest.raises(StackFailed, match="the gateway ended: without a word"):
             stack.check()
+
+
+async def test_a_reader_that_fails_is_named_as_when_nobody_reads_the_output(
+    options: StackOptions,
+) -> None:
+    def closed(delivery: Delivery) -> None:
+        raise BrokenPipeError("Broken pipe")
+
+    async with running("embedded", options) as stack:
+        parts = list(stack.tasks)
+        async with stack.reading(closed, closed):
+            await stack.bus.publish("reports-paper", b"{}", {})
+            await ended(stack)
+            with pytest.raises(StackFailed, match="the reader of reports ended: Broken pipe"):
+                stack.check()
+        assert stack.tasks == parts

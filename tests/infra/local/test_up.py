@@ -1,7 +1,7 @@
 """What `make up` tells a person to do: every line works as it stands."""
 
 import base64
-import re
+import json
 import shlex
 import subprocess
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ import pytest
 
 from infra.local.up import instructions
 from schemas import codec
-from schemas.messages import Command, Resume, Run, Target, Targets
+from schemas.messages import Resume, Run, Target, Targets
 
 START = datetime(2026, 2, 27, 15, tzinfo=UTC)
 EMBEDDED = instructions("127.0.0.1:1111", "", START)
@@ -63,18 +63,16 @@ def test_gcloud_is_led_to_the_stack_and_needs_no_login() -> None:
 
 def test_the_line_for_curl_publishes_a_command() -> None:
     """Its body is made by the shell, so a shell makes it here."""
-    (line,) = re.findall(r"curl -X POST (.*)\n(.*)", EMBEDDED.replace("\\\n", "\n"))
-    assert line[0].strip().endswith("/v1/projects/ib-trading-local/topics/commands-paper:publish")
-    shown = subprocess.run(
-        ["sh", "-c", f"printf %s {line[1].strip().removeprefix('-d ')}"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    encoded = re.fullmatch(r'{"messages": \[{"data": "(.*)"}\]}', shown)
-    assert encoded is not None
-    command: Command = codec.decode_command(base64.b64decode(encoded[1]))
-    assert command == Resume()
+    _, _, rest = EMBEDDED.partition("  curl -X POST ")
+    line, _, _ = rest.partition("\n\n")
+    script = f"printf '%s\\n' {line}"
+    shown = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
+    url, *header, body = (word for word in shown.stdout.splitlines() if word != "-d")
+    assert url.endswith("127.0.0.1:1111/v1/projects/ib-trading-local/topics/commands-paper:publish")
+    # Without it the Pub/Sub emulator answers 404.
+    assert header == ["-H", "Content-Type: application/json"]
+    (message,) = json.loads(body)["messages"]
+    assert codec.decode_command(base64.b64decode(message["data"])) == Resume()
 
 
 @pytest.mark.parametrize(

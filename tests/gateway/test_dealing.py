@@ -1,0 +1,226 @@
+"""A net that is due, carried out: prices, plan, margin, journal, then the broker."""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from gateway import dealing
+from gateway.core.desk import NetCause
+from gateway.core.orders import Approved
+from infra.local.rig import MODE, STRATEGIES, Rig
+from schemas.documents import OrderDocument, RunDocument, Settings, StrategyDocument
+from schemas.messages import Target
+from schemas.values import Contract, OrderType
+
+
+async def netted(rig: Rig, run_id: str = "a1") -> RunDocument:
+    """Net now, and wait until what was ordered is over."""
+    run = await rig.command("allocate", run_id)
+    await rig.traded()
+    return run
+
+
+async def test_an_order_carries_its_reasons_from_message_to_books(active: Rig) -> None:
+    """Allocations, the message behind it, the margin that IB asked for, the decision price."""
+    message_id = await active.say("alpha", SPY=10)
+    await active.settled_before_coalescing()
+    run = await netted(active)
+    (order,) = (await active.orders()).values()
+    assert run.orders == (order.order_ref,) == ("paper-756733-1",)
+    assert (order.run_id, order.epoch, order.generation) == ("a1", 1, 1)
+    assert message_id in order.why[0]
+    assert order.decision_price is not None
+    assert order.margin
+    assert run.prices["SPY"].startswith(f"{order.decision_price}, middle of the quote of ")
+
+
+async def test_opposite_wishes_cross_and_only_the_rest_is_ordered(active: Rig) -> None:
+    """[N4], with the books moved in the journal's transaction."""
+    await active.say("alpha", SPY=100)
+    await active.say("beta", SPY=-40)
+    await active.settled_before_coalescing()
+    run = await netted(active)
+    assert run.planned == ("+60 SPY for alpha +60",)
+    assert await active.book("alpha") == {"SPY": 100}
+    assert await active.book("beta") == {"SPY": -40}
+    assert active.simulator.exchange.positions == {"SPY": 60}
+    assert len(active.told("cross")) == 1
+
+
+async def test_a_net_on_its_own_result_plans_nothing(active: Rig) -> None:
+    await active.say("alpha", SPY=10)
+    await active.settled_before_coalescing()
+    await netted(active)
+    again = await netted(active, "a2")
+    assert (again.orders, again.crosses, again.planned) == ((), (), ())
+
+
+async def test_a_flip_goes_to_zero_first_and_beyond_by_the_next_net(active: Rig) -> None:
+    """[N6]"""
+    await active.say("alpha", SPY=10)
+    await active.settled_before_coalescing()
+    await netted(active)
+    await active.say("alpha", SPY=-5)
+    await active.advance(seconds=1)
+    await active.say("alpha", SPY=-5)
+    await active.settled_before_coalescing()
+    assert (await netted(active, "a2")).planned == ("-10 SPY for alpha -10",)
+    assert (await netted(active, "a3")).planned == ("-5 SPY for alpha -5",)
+    assert await active.book("alpha") == {"SPY": -5}
+
+
+async def test_a_contract_that_no_longer_resolves_does_not_stop_the_others(active: Rig) -> None:
+    """Delisted while a strategy wants it: no price, refused by name; SPY trades."""
+    await active.say("manual", SPY=10)
+    await active.settled_before_coalescing()
+    assert active.chief is not None
+    floor = active.chief.floor
+    said = floor.desk.targets["manual"]
+    gone = Target("GONE", Decimal(5), con_id=4711)
+    floor.desk = replace(
+        floor.desk,
+        targets={
+            "manual": said,
+            "alpha": replace(said, strategy="alpha", targets=(gone,)),
+        },
+    )
+    run = await netted(active)
+    assert (run.outcome, run.planned) == ("done", ("+10 SPY for manual +10",))
+    assert [(r.symbol, r.rule, r.strategies) for r in run.refusals] == [
+        ("GONE", "quote_age", ("alpha",))
+    ]
+
+
+async def test_a_refusal_is_told_when_it_is_new_and_not_with_every_net(active: Rig) -> None:
+    """Architecture 5.4: published on change only."""
+    await active.put(Settings(order_quantity_max=Decimal(5)), name=MODE)
+    await active.say("alpha", SPY=10)
+    await active.settled_before_coalescing()
+    for run_id in ("a1", "a2"):
+        assert len((await netted(active, run_id)).refusals) == 1
+    assert len(active.told("refusal")) == 1
+    await active.put(Settings(order_quantity_max=Decimal(6)), name=MODE)
+    await netted(active, "a3")
+    assert len(active.told("refusal")) == 2
+
+
+async def test_a_strategy_switched_off_is_held_by_the_next_net(active: Rig) -> None:
+    """[N2]: what people set is read anew for every net."""
+    await active.say("alpha", SPY=10)
+    await active.settled_before_coalescing()
+    await active.put(replace(STRATEGIES["alpha"], enabled=False), strategy="alpha")
+    assert (await netted(active)).orders == ()
+
+
+async def test_a_weight_of_0_closes_what_the_strategy_holds(active: Rig) -> None:
+    """[N2]"""
+    await active.say("alpha", SPY=10)
+    await active.settled_after_coalescing()
+    closed = StrategyDocument(True, Decimal(0), universe=STRATEGIES["alpha"].universe)
+    await active.put(closed, strategy="alpha")
+    assert (await netted(active)).planned == ("-10 SPY for alpha -10",)
+
+
+async def test_an_order_whose_targets_ran_out_meanwhile_is_not_sent(active: Rig) -> None:
+    """[W2]: checked at the write, after the journal."""
+    await active.say("alpha", SPY=10)
+    await active.settled_before_coalescing()
+    await active.hold(after="openOrders/paper-756733-1")
+    await active.publish("commands", {"command": "allocate", "run_id": "a1"})
+    await active.wire.held.wait()
+    await active.advance(minutes=61)
+    active.wire.release()
+    await active.ended("a1")
+    (order,) = (await active.orders()).values()
+    assert (order.state, order.outcome) == ("DONE", "not_sent")
+    assert order.reason.startswith("not sent: its targets were valid until ")
+    assert active.simulator.exchange.positions == {}
+
+
+async def test_an_order_is_not_sent_once_the_lease_ran_out(active: Rig) -> None:
+    """[W2], by our own monotonic clock."""
+    await active.say("alpha", SPY=10)
+    await active.settled_before_coalescing()
+    await active.hold(after="openOrders/paper-756733-1")
+    await active.publish("commands", {"command": "allocate", "run_id": "a1"})
+    await active.wire.held.wait()
+    assert active.chief is not None
+    active.chief.floor.doors.lease._good_until = 0.0
+    active.wire.release()
+    await active.ended("a1")
+    (order,) = (await active.orders()).values()
+    assert order.reason == "not sent: the lease ran out"
+    assert active.simulator.exchange.positions == {}
+
+
+@pytest.mark.ib_async_errors_expected("the broker is taken away")
+async def test_an_order_that_cannot_be_written_was_not_sent_for_certain(active: Rig) -> None:
+    await active.say("alpha", SPY=10)
+    await active.settled_before_coalescing()
+    await active.hold(after="openOrders/paper-756733-1")
+    await active.publish("commands", {"command": "allocate", "run_id": "a1"})
+    await active.wire.held.wait()
+    await active.break_line()
+    active.wire.release()
+    await active.ended("a1")
+    (order,) = (await active.orders()).values()
+    assert (order.state, order.outcome) == ("DONE", "not_sent")
+    assert order.reason == "not sent: not connected to the gateway"
+
+
+async def test_an_order_that_ib_would_take_otherwise_was_not_sent(active: Rig) -> None:
+    """The session refuses it with `ValueError` before anything is written; that ends nothing."""
+    assert active.chief is not None
+    floor = active.chief.floor
+    odd = replace(an_order(active), contract=Contract("SPY"))  # not resolved
+    floor.desk = replace(floor.desk, orders={odd.order_ref: odd})
+    await dealing._send(floor, Approved(odd))
+    order = floor.desk.orders[odd.order_ref]
+    assert (order.outcome, "is not resolved" in order.reason) == ("not_sent", True)
+
+
+async def test_a_cancel_that_cannot_be_said_leaves_the_order_unknown(active: Rig) -> None:
+    """Only the client that placed an order can cancel it; another's locks its contract."""
+    assert active.chief is not None
+    floor = active.chief.floor
+    foreign = replace(an_order(active), state="WORKING", order_id=5, client_id=99)
+    floor.desk = replace(floor.desk, orders={foreign.order_ref: foreign})
+    await dealing.cancel(floor, [foreign])
+    order = floor.desk.orders[foreign.order_ref]
+    assert order.state == "UNKNOWN"
+    assert "order 5 of client 99 cannot be cancelled by client 1" in order.reason
+
+
+async def test_a_net_without_a_command_leaves_a_run_of_its_own(active: Rig) -> None:
+    await active.say("alpha", SPY=10)
+    await active.settled_before_coalescing()
+    assert active.chief is not None
+    floor = active.chief.floor
+    cause = NetCause("cancel confirmed", "after-paper-1-1")
+    await dealing.carry_out(floor, cause)
+    run = await active.run("after-paper-1-1")
+    assert run is not None
+    assert (run.command, run.trigger, run.outcome) == ("net", "cancel confirmed", "done")
+
+
+def an_order(rig: Rig) -> OrderDocument:
+    return OrderDocument(
+        order_ref="paper-756733-1",
+        contract=Contract("SPY", con_id=756733),
+        quantity=Decimal(10),
+        allocations=(),
+        order_type=OrderType.MKT,
+        tif="DAY",
+        limit_price=None,
+        adaptive_priority="Normal",
+        outside_rth=False,
+        decision_price=None,
+        created_at=rig.now,
+        valid_until=rig.now + timedelta(hours=1),
+        epoch=1,
+        generation=1,
+        run_id="r1",
+        state="PENDING",
+    )
