@@ -5,6 +5,7 @@ world prevents trading: the platform starts it again, and it begins with the fou
 """
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -44,6 +45,8 @@ async def serve(config: Config) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, chief.stop)
+    gc.collect()
+    gc.freeze()  # what is imported stays: a full pass over it takes 40 ms, in the way of an order
     try:
         await chief.run()
     finally:

@@ -1,5 +1,6 @@
 """Firestore by the types of `schemas.documents`: what the commander reads and writes it through."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from decimal import Decimal
@@ -49,9 +50,10 @@ class Archive:
     async def settings(self) -> Settings:
         """`config/common` overlaid by `config/{mode}`."""
         path = path_of(Settings, name=self.mode)
-        common = await self.store.get(path_of(Settings, name="common")) or {}
-        own = await self.store.get(path) or {}
-        return decoded(Settings, f"config/common with {path}", {**common, **own})
+        common, own = await asyncio.gather(
+            self.store.get(path_of(Settings, name="common")), self.store.get(path)
+        )
+        return decoded(Settings, f"config/common with {path}", {**(common or {}), **(own or {})})
 
     async def strategies(self) -> tuple[dict[str, StrategyDocument], list[str]]:
         """All of `strategies/`, and a sentence for each that cannot be read.

@@ -13,6 +13,7 @@ from typing import Any, Final
 from gateway.core import telling
 from gateway.core.desk import Adopted, NetAsked, NetCause, RunOpened
 from gateway.core.prices import Price
+from gateway.core.records import Documents
 from gateway.core.wishes import in_flight_shares
 from gateway.dealing import cancel
 from gateway.floor import Floor
@@ -75,14 +76,14 @@ async def _run(floor: Floor, order: Order) -> RunDocument | None:
     await floor.reconcile()
     _check_capital(floor)
     named, unknown = _asked(floor, command.strategies)
-    markets, failed = await _markets(floor, named, order.run)
+    markets, failed, documents = await _markets(floor, named, order.run)
     refusals = (*unknown, *failed)
     floor.tell(telling.refused(floor.mode, r, order.run.run_id, floor.now) for r in refusals)
     deadline = floor.now + timedelta(seconds=floor.desk.settings.answer_seconds)
     asked = tuple(market.strategy for market in markets)
     opened = replace(order.run, state="ASKED", asked=asked, deadline=deadline, refusals=refusals)
     floor.happen(RunOpened(opened))
-    await floor.persist()
+    await floor.persist(documents)
     for market in markets:
         await floor.publish(market, f"{market.run_id}/{market.strategy}")
     return None
@@ -236,8 +237,8 @@ type _Read = dict[tuple[Contract, str, str], Bars]
 
 async def _markets(
     floor: Floor, named: list[str], run: RunDocument
-) -> tuple[list[Market], tuple[RefusalEntry, ...]]:
-    """One `Market` a strategy, with the bars also written for people to see.
+) -> tuple[list[Market], tuple[RefusalEntry, ...], Documents]:
+    """One `Market` a strategy, refusals, and the bars as documents for people to see.
 
     A strategy whose bars cannot be had is not asked, and so held; the others go on. Raises
     `BrokerUnavailable` when the line is broken.
@@ -253,8 +254,7 @@ async def _markets(
                 raise
             refusals.append(RefusalEntry("market_data", str(error), strategies=(name,)))
     documents = {_bars_path(floor, bars): _bars_document(bars, as_of) for bars in read.values()}
-    await floor.doors.archive.write(documents)
-    return markets, tuple(refusals)
+    return markets, tuple(refusals), documents
 
 
 async def _read_bars(floor: Floor, contract: Contract, spec: BarSpec, read: _Read) -> Bars:

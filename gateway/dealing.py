@@ -1,5 +1,6 @@
 """Carrying out a net that is due: prices, plan, margin, journal, then the broker."""
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
@@ -82,12 +83,10 @@ async def _refresh(floor: Floor) -> None:
 async def _price(floor: Floor) -> None:
     """A reference price for everything that may be traded [N4]."""
     overlay = floor.desk.run.said if floor.desk.run is not None else {}
-    found: dict[int, Price] = {}
-    for con_id, contract in wishes.contracts(floor.desk, overlay).items():
-        price = await _reference(floor, contract)
-        if price is not None:
-            found[con_id] = price
-    floor.happen(Priced(found))
+    contracts = wishes.contracts(floor.desk, overlay)
+    prices = await asyncio.gather(*(_reference(floor, one) for one in contracts.values()))
+    found = zip(contracts, prices, strict=True)
+    floor.happen(Priced({con_id: price for con_id, price in found if price is not None}))
 
 
 async def _reference(floor: Floor, contract: Contract) -> Price | None:
@@ -118,13 +117,15 @@ async def _admitted(floor: Floor, cause: NetCause) -> _Deal:
 
 async def _previews(floor: Floor, orders: Sequence[OrderDocument]) -> dict[str, MarginPreview]:
     """IB's what-if answers, asked for together; one that fails is a refusal, not a failed net."""
-    previews: dict[str, MarginPreview] = {}
-    for order in orders:
-        try:
-            previews[order.order_ref] = await floor.doors.session.what_if(order)
-        except BrokerUnavailable as error:
-            previews[order.order_ref] = MarginPreview(refusal=str(error))
-    return previews
+    answers = await asyncio.gather(*(_preview(floor, order) for order in orders))
+    return {order.order_ref: answer for order, answer in zip(orders, answers, strict=True)}
+
+
+async def _preview(floor: Floor, order: OrderDocument) -> MarginPreview:
+    try:
+        return await floor.doors.session.what_if(order)
+    except BrokerUnavailable as error:
+        return MarginPreview(refusal=str(error))
 
 
 async def _journal_and_send(floor: Floor, run: RunDocument, deal: _Deal) -> None:

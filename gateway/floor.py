@@ -3,7 +3,8 @@
 One task works on it at a time (the commander's loop), so nothing here needs a lock.
 """
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
@@ -101,9 +102,13 @@ class Floor:
     async def publish_reports(self) -> None:
         """Publish what is written by now."""
         reports, self.untold = self.untold, []
-        for report in reports:
-            self.told += 1
-            await self.publish(report, f"{report.at.isoformat()}-{self.told}")
+        first, self.told = self.told + 1, self.told + len(reports)
+        await asyncio.gather(
+            *(
+                self.publish(report, f"{report.at.isoformat()}-{number}")
+                for number, report in enumerate(reports, first)
+            )
+        )
 
     async def publish(self, message: Message, event_id: str) -> None:
         """Publish one message on its topic of this mode."""
@@ -120,17 +125,15 @@ class Floor:
         settings stay as they were.
         """
         archive = self.doors.archive
-        control, settings = ControlDocument(by="gateway"), self.desk.settings
-        strategies, wrong = await archive.strategies()
-        try:
-            settings = await archive.settings()
-        except Invalid as error:
-            wrong.append(str(error))
-        try:
-            control = await archive.control()
-        except Invalid as error:
-            wrong.append(str(error))
-            control = replace(control, reason=str(error))
+        (strategies, wrong), settings, control = await asyncio.gather(
+            archive.strategies(), _or_invalid(archive.settings()), _or_invalid(archive.control())
+        )
+        if isinstance(settings, Invalid):
+            wrong.append(str(settings))
+            settings = self.desk.settings
+        if isinstance(control, Invalid):
+            wrong.append(str(control))
+            control = ControlDocument(by="gateway", reason=str(control))
         self.happen(control)
         self.happen(Configured(settings, strategies))
         if wrong:
@@ -178,3 +181,11 @@ class Floor:
                 symbol=report.symbol,
             )
         return documents
+
+
+async def _or_invalid[T](reading: Awaitable[T]) -> T | Invalid:
+    """What is read, or what is wrong with it."""
+    try:
+        return await reading
+    except Invalid as error:
+        return error

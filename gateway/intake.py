@@ -60,15 +60,17 @@ class Intake:
             said = codec.decode(Targets, delivery.data)
             await self._check_strategy(said)
             document = await self._document(said, delivery)
-            self._check_repeated(document)
         except (codec.Invalid, Refused, Unresolved) as error:
             await self.bury(delivery, str(error))
             return None
+        self._tell_if_contradicted(document)
         if said.dry_run and not self._is_dry_answer(said):
-            self._alert(said, "dry_run targets outside a dry run change nothing")
+            self._alert(said.strategy, "dry_run targets outside a dry run change nothing")
             return None
         if await self._is_late_for_dry_run(said):
-            self._alert(said, f"an answer to the dry run {said.run_id} came late, changes nothing")
+            self._alert(
+                said.strategy, f"an answer to the dry run {said.run_id} came late, changes nothing"
+            )
             return None
         return Said(document, said.dry_run)
 
@@ -151,15 +153,19 @@ class Intake:
                 f"{said.strategy} first{unread}"
             )
 
-    def _check_repeated(self, document: TargetsDocument) -> None:
-        """Equal `as_of` with other content: the first is kept, the second refused aloud [T2]."""
+    def _tell_if_contradicted(self, document: TargetsDocument) -> None:
+        """Equal `as_of` with other content: alert; the desk keeps the first [T2].
+
+        It still counts as an answer, or the run that asked would wait for its deadline.
+        """
         known = self.floor.desk.targets.get(document.strategy)
         if known is None or known.last_as_of != document.last_as_of:
             return
         if known.last_digest != document.last_digest:
-            raise Refused(
-                f"as_of: {document.strategy} said something else as of the same instant in "
-                f"message {known.last_message_id}; the first is kept"
+            self._alert(
+                document.strategy,
+                f"message {document.last_message_id} contradicts message {known.last_message_id} "
+                "as of the same instant; the first is kept",
             )
 
     def _dated(self, delivery: Delivery) -> datetime:
@@ -188,12 +194,10 @@ class Intake:
         run = await self.floor.doors.archive.read(RunDocument, path)
         return run is not None and run.dry_run
 
-    def _alert(self, said: Targets, sentence: str) -> None:
+    def _alert(self, strategy: str, sentence: str) -> None:
         floor = self.floor
-        report = Report(
-            "alert", floor.now, floor.mode, f"{said.strategy}: {sentence}", strategy=said.strategy
-        )
-        floor.tell([report])
+        said = f"{strategy}: {sentence}"
+        floor.tell([Report("alert", floor.now, floor.mode, said, strategy=strategy)])
 
 
 def _digest(said: Targets) -> str:

@@ -101,7 +101,7 @@ def transition(order: OrderDocument, report: OrderReport, at: datetime) -> Order
         state=OPEN_STATES.get((order.state, report.status), order.state),
         outcome=order.outcome or OUTCOMES.get(report.status, ""),
         broker_filled=_broker_filled(order, report),
-        reason=report.reason or order.reason,
+        reason=order.reason if order.state == "DONE" else report.reason or order.reason,
         perm_id=report.perm_id or order.perm_id,
         order_id=report.order_id or order.order_id,
         client_id=report.client_id or order.client_id,

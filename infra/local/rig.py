@@ -223,6 +223,10 @@ class Rig:
         wire.before = (lambda path: before in path) if before else None
         wire.after = (lambda path: after in path) if after else None
 
+    async def until_held(self) -> None:
+        """Wait until the gateway has come to where `hold` stops it."""
+        await self.until("the gateway is held", self.wire.held.is_set)
+
     async def until(self, what: str, holds: Callable[[], bool | Awaitable[bool]]) -> None:
         """Wait until it holds. Raises `NeverCame`, and what ended the gateway."""
         end = time.monotonic() + PATIENCE_SECONDS

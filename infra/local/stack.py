@@ -9,7 +9,7 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -133,7 +133,7 @@ async def _emulated(parts: AsyncExitStack, options: StackOptions, folder: Path) 
     wanted = topology(MODE, specs())
     emulators = await parts.enter_async_context(Emulators(PROJECT))
     simulator = await _simulator(parts, options, folder)
-    os.environ.update(emulators.env)
+    _enter_environment(parts, emulators.env)
     environment = {**os.environ, "MODE": MODE, "PYTHONUNBUFFERED": "1"}
     functions = Child("the functions", [sys.executable, "-m", functions_server.__name__])
     parts.push_async_callback(functions.stop)
@@ -152,6 +152,19 @@ async def _emulated(parts: AsyncExitStack, options: StackOptions, folder: Path) 
     stack.pubsub_host, stack.firestore_host = emulators.pubsub_host, emulators.firestore_host
     stack.tasks += [_part(parts, child.name, child.wait()) for child in (functions, gateway)]
     return stack
+
+
+def _enter_environment(parts: AsyncExitStack, variables: Mapping[str, str]) -> None:
+    """Set what Google's clients read in this process, until the stack ends."""
+    before = dict(os.environ)
+    os.environ.update(variables)
+
+    def restore() -> None:
+        for name in variables:
+            os.environ.pop(name, None)
+        os.environ.update({name: before[name] for name in variables if name in before})
+
+    parts.callback(restore)
 
 
 async def _simulator(parts: AsyncExitStack, options: StackOptions, folder: Path) -> Simulator:

@@ -155,7 +155,7 @@ async def test_targets_are_acked_once_they_are_written(rig: Rig) -> None:
     """A gateway that dies before loses nothing."""
     await rig.hold(before="targets/manual")
     await rig.say("manual", SPY=10)
-    await rig.wire.held.wait()
+    await rig.until_held()
     assert rig.bus.pending("gateway-targets-paper") == 1
     rig.wire.release()
     await rig.settled()
@@ -165,7 +165,7 @@ async def test_targets_are_acked_once_they_are_written(rig: Rig) -> None:
 async def test_a_command_is_acked_once_its_run_is_written(rig: Rig) -> None:
     await rig.hold(before="runs/r1")
     await rig.publish("commands", {"command": "reconcile", "run_id": "r1"})
-    await rig.wire.held.wait()
+    await rig.until_held()
     assert rig.bus.pending("gateway-commands-paper") == 1
     await rig.hold(after="runs/r1")
     rig.wire.released.set()
@@ -196,7 +196,7 @@ async def test_a_halt_stops_what_is_being_sent_before_the_loop_comes_to_it(activ
     await active.settled_before_coalescing()
     await active.hold(after="openOrders/paper-756733-1")
     await active.publish("commands", {"command": "allocate", "run_id": "a1"})
-    await active.wire.held.wait()
+    await active.until_held()
     await active.publish("commands", {"command": "halt", "run_id": "h1"})
     assert active.chief is not None
     floor = active.chief.floor
@@ -226,7 +226,7 @@ async def test_a_person_who_halts_in_the_console_is_heard_by_the_journal(active:
     await active.settled_before_coalescing()
     await active.hold(before="generations/756733")
     await active.publish("commands", {"command": "allocate", "run_id": "a1"})
-    await active.wire.held.wait()
+    await active.until_held()
     await active.store.commit([Put("control/paper", {"state": "halted", "by": "ann"})])
     active.wire.release()
     run = await active.ended("a1")
@@ -355,7 +355,7 @@ async def test_a_batch_that_takes_too_long_is_cut_off_by_a_stop(
     monkeypatch.setattr("gateway.commander.STOP_SECONDS", 0.01)
     await rig.hold(before="targets/manual")
     await rig.say("manual", SPY=10)
-    await rig.wire.held.wait()
+    await rig.until_held()
     await rig.stop()
     assert rig.bus.pending("gateway-targets-paper") == 1
 

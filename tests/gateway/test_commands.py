@@ -297,6 +297,23 @@ async def test_a_reconcile_that_fails_closes_the_run_as_failed(rig: Rig) -> None
     assert rig.markets == []
 
 
+@pytest.mark.ib_async_errors_expected("the broker is taken away")
+async def test_a_line_that_breaks_while_bars_are_read_fails_the_run(rig: Rig) -> None:
+    """No strategy's fault: the run must not go on with nobody asked."""
+    await rig.advance(seconds=1)
+    await rig.hold(after="positions/paper")
+    await rig.publish("commands", {"command": "run", "run_id": "r1"})
+    await rig.until_held()
+    await rig.break_line()
+    rig.wire.release()
+    run = await rig.ended("r1")
+    assert (run.outcome, run.reason, run.refusals) == (
+        "failed",
+        "not connected to the gateway",
+        (),
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "state"),
     [

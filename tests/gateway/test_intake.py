@@ -101,16 +101,25 @@ async def test_an_as_of_a_minute_ahead_is_a_clock_that_differs(rig: Rig) -> None
     assert said.as_of == as_of
 
 
-async def test_other_content_as_of_the_same_instant_is_refused_aloud(rig: Rig) -> None:
+async def test_other_content_as_of_the_same_instant_is_an_alert(rig: Rig) -> None:
     """[T2]: the first is kept."""
     await rig.say("manual", SPY=10)
     await rig.say("manual", SPY=20)
-    await rig.until("the dead letter is there", lambda: bool(rig.dead_letters))
-    await rig.until("it is told", lambda: bool(rig.told("refusal")))
+    await rig.until("it is told", lambda: bool(rig.told("alert")))
     said = await stored(rig)
     assert said is not None
     assert said.targets[0].quantity == 10
-    assert "said something else as of the same instant" in rig.told("refusal")[0]
+    assert "as of the same instant; the first is kept" in rig.told("alert")[0]
+
+
+async def test_other_content_as_of_the_same_instant_still_answers_the_run(active: Rig) -> None:
+    """A run asked twice at one instant, with money that moved between, must not hang."""
+    for run_id, quantity in (("r1", 10), ("r2", 11)):
+        body = {"command": "run", "run_id": run_id, "strategies": ["alpha"]}
+        await active.publish("commands", body)
+        await active.reached(run_id, "ASKED")
+        await active.say("alpha", run_id=run_id, SPY=quantity)
+        assert (await active.ended(run_id)).answered == {"alpha": "targets"}
 
 
 async def test_the_same_content_as_of_the_same_instant_answers_another_run_too(

@@ -46,7 +46,7 @@ async def killed_at(rig: Rig, *, before: str = "", after: str = "") -> None:
     await rig.settled_before_coalescing()
     await rig.hold(before=before, after=after)
     await rig.publish("commands", {"command": "allocate", "run_id": "a1"})
-    await rig.wire.held.wait()
+    await rig.until_held()
     await rig.kill()
 
 
@@ -98,7 +98,7 @@ async def test_a_waiting_run_is_interrupted_with_the_one_it_waits_for(active: Ri
 async def test_targets_killed_before_they_are_stored_come_again(active: Rig) -> None:
     await active.hold(before="targets/alpha")
     await active.say("alpha", SPY=10)
-    await active.wire.held.wait()
+    await active.until_held()
     await active.kill()
     await active.start()
     await active.settled_after_coalescing()
@@ -177,7 +177,7 @@ async def kill_at_fill(rig: Rig, number: int) -> None:
 
     rig.wire.after = is_enough
     await rig.publish("commands", {"command": "allocate", "run_id": "a1"})
-    await rig.wire.held.wait()
+    await rig.until_held()
     await rig.kill()
 
 
@@ -201,7 +201,7 @@ async def test_a_cross_survives_a_kill_right_after_the_journal(active: Rig) -> N
     await active.settled_before_coalescing()
     await active.hold(after="crosses/")
     await active.publish("commands", {"command": "allocate", "run_id": "a1"})
-    await active.wire.held.wait()
+    await active.until_held()
     await active.kill()
     await active.start()
     assert await active.book("alpha") == {"SPY": 10}
@@ -252,7 +252,7 @@ async def test_a_gateway_that_was_thought_dead_cannot_journal(active: Rig) -> No
     await active.settled_before_coalescing()
     await active.hold(before="generations/756733")
     await active.publish("commands", {"command": "allocate", "run_id": "a1"})
-    await active.wire.held.wait()
+    await active.until_held()
     found = await active.store.get("leases/paper") or {}
     await active.store.commit([Put("leases/paper", {**found, "owner": "next", "epoch": 2})])
     active.wire.release()
