@@ -1,5 +1,7 @@
 """Firestore by types: what cannot be read is named by document and field."""
 
+from collections.abc import AsyncIterator
+
 import pytest
 
 from gateway.archive import Archive
@@ -11,8 +13,10 @@ from schemas.values import Mode, TradingState
 
 
 @pytest.fixture
-def archive() -> Archive:
-    return Archive(EmbeddedStore(":memory:"), Mode.PAPER)
+async def archive() -> AsyncIterator[Archive]:
+    store = EmbeddedStore(":memory:")
+    yield Archive(store, Mode.PAPER)
+    await store.close()
 
 
 async def put(archive: Archive, path: str, **data: object) -> None:

@@ -1,6 +1,7 @@
 """One gateway acts per mode [R3]: real time, but as little of it as shows the rule."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -17,8 +18,10 @@ SHORT = LeaseTimes(ttl_seconds=0.05, renew_seconds=0.01, margin_seconds=0.01)
 
 
 @pytest.fixture
-def archive() -> Archive:
-    return Archive(EmbeddedStore(":memory:"), Mode.PAPER)
+async def archive() -> AsyncIterator[Archive]:
+    store = EmbeddedStore(":memory:")
+    yield Archive(store, Mode.PAPER)
+    await store.close()
 
 
 async def document(archive: Archive) -> LeaseDocument:

@@ -23,6 +23,8 @@ async def test_a_commander_is_put_together_for_its_mode_and_owner() -> None:
     assert chief.floor.doors.lease.owner == "pod-7"
     assert not chief.floor.doors.session.connected
     assert not chief.is_idle
+    await bus.close()
+    await store.close()
 
 
 @pytest.mark.parametrize(
