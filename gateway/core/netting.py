@@ -172,7 +172,7 @@ def _unknown(working: OrderDocument, changes: Sequence[WantedChange]) -> Refusal
     symbol, con_id = working.contract.symbol, working.contract.con_id
     sentence = (
         f"{symbol} waits: nobody knows whether the broker has {working.order_ref} "
-        f"({working.reason}); say reconcile"
+        f"({working.reason}); a reconcile that finds it there settles it, else look at the broker"
     )
     names = tuple(c.strategy for c in changes if c.change)
     return RefusalEntry("unknown_order", sentence, symbol, con_id, names, "UNKNOWN", "settled")

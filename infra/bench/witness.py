@@ -40,7 +40,7 @@ class WatchedExchange(Exchange):
     """The exchange it was made of, the very same state, which notes the requests."""
 
     def __init__(self, watched: Exchange) -> None:
-        self.__dict__ = watched.__dict__
+        self.__dict__.update(watched.__dict__)  # not shared: Python 3.13 loses a shared one
         self.requests: list[Request] = []
         self.ordered = asyncio.Event()
 
