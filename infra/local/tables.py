@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from gateway.ports import Document
 from infra.local.day import Ending
 from schemas.documents import OrderDocument, Share
 from schemas.values import EXTERNAL
@@ -97,7 +98,7 @@ def _is_shared(order: OrderDocument) -> bool:
 def _positions(ending: Ending) -> list[tuple[str, ...]]:
     return [
         (p["contract"]["symbol"], p["quantity"], _money(p["average_cost"]))
-        for p in ending.positions.values()
+        for p in _by_symbol(ending.positions)
     ]
 
 
@@ -113,15 +114,20 @@ def _ledgers(ending: Ending, *, external: bool) -> list[tuple[str, ...]]:
         )
         for name, ledger in sorted(ending.ledgers.items())
         if (name == EXTERNAL) is external
-        for p in ledger["positions"].values()
+        for p in _by_symbol(ledger["positions"])
     ]
 
 
 def _crosses(ending: Ending) -> list[tuple[str, ...]]:
     return [
         (c["cross_id"], c["contract"]["symbol"], _money(c["price"]), _plain_shares(c["shares"]))
-        for c in ending.crosses.values()
+        for c in sorted(ending.crosses.values(), key=lambda c: (c["at"], c["generation"]))
     ]
+
+
+def _by_symbol(positions: Mapping[str, Document]) -> list[Document]:
+    """In an order that does not tell which fill came first."""
+    return sorted(positions.values(), key=lambda position: str(position["contract"]["symbol"]))
 
 
 def _orders(ending: Ending) -> list[tuple[str, ...]]:

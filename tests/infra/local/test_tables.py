@@ -154,5 +154,15 @@ def test_a_table_without_rows_says_none(ending: Ending) -> None:
 
 def test_crosses_show_price_and_shares(ending: Ending) -> None:
     shares = [{"strategy": "a", "quantity": "3"}, {"strategy": "b", "quantity": "-3"}]
-    cross = {"cross_id": "c-1", "contract": SPY, "price": "100", "shares": shares}
+    when = {"at": NOW, "generation": 1}
+    cross = {"cross_id": "c-1", "contract": SPY, "price": "100", "shares": shares, **when}
     assert "c-1    SPY       100.00  a +3, b -3" in tables(replace(ending, crosses={"c-1": cross}))
+
+
+def test_rows_do_not_tell_which_fill_came_first(ending: Ending) -> None:
+    """The stacks may hear of two contracts' fills in either order; their tables are compared."""
+    turned = {
+        name: {"positions": dict(reversed(ledger["positions"].items()))}
+        for name, ledger in ending.ledgers.items()
+    }
+    assert tables(replace(ending, ledgers=turned)) == tables(ending)
