@@ -21,9 +21,7 @@ from schemas.documents import (
     TargetsDocument,
     path_of,
 )
-from schemas.values import EXTERNAL, Mode, check_strategy_id
-
-_NOT_LEDGERS = frozenset({"all_positions"})
+from schemas.values import ALL_POSITIONS, Mode, check_strategy_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +86,7 @@ class Archive:
             ledgers={
                 name: decoded(LedgerDocument, f"{root}/holdings/{name}", data)
                 for name, data in ledgers.items()
-                if name == EXTERNAL or name not in _NOT_LEDGERS
+                if name != ALL_POSITIONS
             },
             targets=await self.collection(TargetsDocument, f"{root}/targets"),
             orders=await self.collection(OrderDocument, f"{root}/openOrders"),

@@ -48,7 +48,7 @@ class CommandRefused(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Errand:
     """A command on its way: the command itself and the run document that it left."""
 
     command: Any
@@ -59,7 +59,7 @@ async def carry_out(floor: Floor, command: Command, run: RunDocument) -> None:
     """Run the command's handler and close its run document, unless a run stays open for answers."""
     handler = HANDLERS[type(command)]
     try:
-        closed = await handler(floor, Order(command, run))
+        closed = await handler(floor, Errand(command, run))
     except (CommandRefused, Unresolved, Invalid) as error:
         closed = floor.finished(run, "refused", str(error))
     except BrokerUnavailable as error:
@@ -68,20 +68,20 @@ async def carry_out(floor: Floor, command: Command, run: RunDocument) -> None:
         await floor.persist({path_of(RunDocument, run_id=run.run_id): closed})
 
 
-async def _run(floor: Floor, order: Order) -> RunDocument | None:
+async def _run(floor: Floor, errand: Errand) -> RunDocument | None:
     """Reconcile, then ask the strategies; the net comes when they have answered [N1a]."""
-    command: Run = order.command
+    command: Run = errand.command
     await floor.configure()
     _check_weights(floor)
     await floor.reconcile()
     _check_capital(floor)
     named, unknown = _asked(floor, command.strategies)
-    markets, failed, documents = await _markets(floor, named, order.run)
+    markets, failed, documents = await _markets(floor, named, errand.run)
     refusals = (*unknown, *failed)
-    floor.tell(telling.refused(floor.mode, r, order.run.run_id, floor.now) for r in refusals)
+    floor.tell(telling.refused(floor.mode, r, errand.run.run_id, floor.now) for r in refusals)
     deadline = floor.now + timedelta(seconds=floor.desk.settings.answer_seconds)
     asked = tuple(market.strategy for market in markets)
-    opened = replace(order.run, state="ASKED", asked=asked, deadline=deadline, refusals=refusals)
+    opened = replace(errand.run, state="ASKED", asked=asked, deadline=deadline, refusals=refusals)
     floor.happen(RunOpened(opened))
     await floor.persist(documents)
     for market in markets:
@@ -89,60 +89,60 @@ async def _run(floor: Floor, order: Order) -> RunDocument | None:
     return None
 
 
-async def _reconcile(floor: Floor, order: Order) -> RunDocument:
+async def _reconcile(floor: Floor, errand: Errand) -> RunDocument:
     await floor.configure()
     await floor.reconcile()
-    return floor.finished(order.run, "done")
+    return floor.finished(errand.run, "done")
 
 
-async def _allocate(floor: Floor, order: Order) -> RunDocument | None:
+async def _allocate(floor: Floor, errand: Errand) -> RunDocument | None:
     """Net now, from the last targets [N1b]; the net closes the run."""
-    command: Allocate = order.command
+    command: Allocate = errand.command
     await floor.configure()
     await floor.reconcile()
-    floor.happen(RunOpened(replace(order.run, state="ASKED", deadline=floor.now)))
-    floor.happen(NetAsked(NetCause("allocate", order.run.run_id, command.dry_run)))
+    floor.happen(RunOpened(replace(errand.run, state="ASKED", deadline=floor.now)))
+    floor.happen(NetAsked(NetCause("allocate", errand.run.run_id, command.dry_run)))
     return None
 
 
-async def _halt(floor: Floor, order: Order) -> RunDocument:
-    await _set_state(floor, order, TradingState.HALTED)
+async def _halt(floor: Floor, errand: Errand) -> RunDocument:
+    await _set_state(floor, errand, TradingState.HALTED)
     working = [o for o in floor.desk.orders.values() if o.state == "WORKING"]
     await cancel(floor, working)
-    return floor.finished(order.run, "done", f"{len(working)} working orders to cancel")
+    return floor.finished(errand.run, "done", f"{len(working)} working orders to cancel")
 
 
-async def _reduce_only(floor: Floor, order: Order) -> RunDocument:
-    await _set_state(floor, order, TradingState.REDUCE_ONLY)
-    return floor.finished(order.run, "done")
+async def _reduce_only(floor: Floor, errand: Errand) -> RunDocument:
+    await _set_state(floor, errand, TradingState.REDUCE_ONLY)
+    return floor.finished(errand.run, "done")
 
 
-async def _resume(floor: Floor, order: Order) -> RunDocument:
-    await _set_state(floor, order, TradingState.ACTIVE)
+async def _resume(floor: Floor, errand: Errand) -> RunDocument:
+    await _set_state(floor, errand, TradingState.ACTIVE)
     locked = ", ".join(sorted(lock.symbol for lock in floor.desk.locks.values()))
-    return floor.finished(order.run, "done", f"still locked: {locked}" if locked else "")
+    return floor.finished(errand.run, "done", f"still locked: {locked}" if locked else "")
 
 
-async def _adopt(floor: Floor, order: Order) -> RunDocument:
+async def _adopt(floor: Floor, errand: Errand) -> RunDocument:
     """Book what is UNEXPLAINED to the ledger that a person names [B3, B4]."""
-    command: Adopt = order.command
+    command: Adopt = errand.command
     await floor.configure()
     await floor.reconcile()
     contract, missing = _unexplained(floor, command)
     if command.to != EXTERNAL and command.to not in floor.desk.strategies:
         raise CommandRefused(f"to: {command.to!r} is neither EXTERNAL nor a known strategy")
     entry = LedgerEntry(
-        source=f"adopt-{order.run.run_id}",
+        source=f"adopt-{errand.run.run_id}",
         at=floor.now,
         quantity=missing,
         cost=missing * command.price * contract.multiplier,
     )
     floor.happen(Adopted(contract, command.to, entry))
     said = f"{missing:+f} {contract.symbol} to {command.to} at {command.price:f}"
-    return floor.finished(order.run, "done", said)
+    return floor.finished(errand.run, "done", said)
 
 
-type Handler = Callable[[Floor, Order], Awaitable[RunDocument | None]]
+type Handler = Callable[[Floor, Errand], Awaitable[RunDocument | None]]
 
 HANDLERS: Final[Mapping[type[Any], Handler]] = {
     Run: _run,
@@ -156,9 +156,9 @@ HANDLERS: Final[Mapping[type[Any], Handler]] = {
 """Command -> handler. A handler returns the closed run document, or None while a run is open."""
 
 
-async def _set_state(floor: Floor, order: Order, state: TradingState) -> None:
+async def _set_state(floor: Floor, errand: Errand, state: TradingState) -> None:
     """Write the trading state on the person's behalf, then act by it."""
-    command = order.command
+    command = errand.command
     control = ControlDocument(state, command.by, command.reason, floor.now)
     path = path_of(ControlDocument, mode=floor.mode)
     await floor.doors.archive.write({path: control})

@@ -9,7 +9,16 @@ from dataclasses import dataclass, replace
 from gateway import journal
 from gateway.core import margin, telling, wishes
 from gateway.core.broker import MarginPreview
-from gateway.core.desk import CancelAsked, NetCause, Netted, NotSent, Priced, RunClosed, Silent
+from gateway.core.desk import (
+    CancelAsked,
+    Journaled,
+    NetCause,
+    Netted,
+    NotSent,
+    Priced,
+    RunClosed,
+    Silent,
+)
 from gateway.core.desk import evolve as evolved
 from gateway.core.netting import Barred, Plan, net
 from gateway.core.orders import Approved
@@ -129,7 +138,7 @@ async def _preview(floor: Floor, order: OrderDocument) -> MarginPreview:
 
 
 async def _journal_and_send(floor: Floor, run: RunDocument, deal: _Deal) -> None:
-    made = journal.Entry(floor.desk, floor.desk, deal.plan, {}).made
+    made = Journaled(deal.plan.orders, deal.plan.crosses)
     after = evolved(made, floor.desk, floor.now)
     run_path = path_of(RunDocument, run_id=run.run_id)
     entry = journal.Entry(floor.desk, after, deal.plan, {run_path: run})

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.archive import Archive, decoded, writes
-from gateway.core.desk import Desk, Journaled
+from gateway.core.desk import Desk
 from gateway.core.netting import Plan
 from gateway.core.records import Documents, journal
 from gateway.lease import Lease
@@ -38,11 +38,6 @@ class Entry:
     after: Desk
     plan: Plan
     run: Documents
-
-    @property
-    def made(self) -> Journaled:
-        """The event that takes the plan up into a desk."""
-        return Journaled(self.plan.orders, self.plan.crosses)
 
 
 async def record(archive: Archive, lease: Lease, entry: Entry) -> None:

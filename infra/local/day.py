@@ -25,7 +25,7 @@ from schemas.documents import (
     path_of,
 )
 from schemas.messages import TOPICS, Report, Targets, topic_name
-from schemas.values import EXTERNAL
+from schemas.values import ALL_POSITIONS, EXTERNAL
 
 STRATEGIES: Final = ("test_signal_generator", "spy_macd_vixy", "spy_pullback")
 SYMBOL: Final = "SPY"
@@ -204,7 +204,7 @@ class Day:
             path.rpartition("/")[2]: data
             for path, data in (await store.list(f"positions/{MODE}/holdings")).items()
         }
-        positions = holdings.pop("all_positions")["positions"]
+        positions = holdings.pop(ALL_POSITIONS)["positions"]
         return Ending(
             positions=positions,
             ledgers=holdings,

@@ -40,7 +40,7 @@ from schemas.documents import (
     path_of,
 )
 from schemas.messages import DEAD_LETTERS, Market, Report, topic_name
-from schemas.values import BarSpec, Contract, Mode, TradingState
+from schemas.values import ALL_POSITIONS, BarSpec, Contract, Mode, TradingState
 
 MODE: Final = Mode.PAPER
 CLIENT_ID: Final = 1
@@ -359,7 +359,7 @@ class Rig:
         """What all ledgers hold together."""
         total: dict[str, Decimal] = {}
         holdings = await self.store.list(f"positions/{MODE}/holdings")
-        names = {path.rpartition("/")[2] for path in holdings} - {"all_positions"}
+        names = {path.rpartition("/")[2] for path in holdings} - {ALL_POSITIONS}
         for name in names:
             for symbol, quantity in (await self.book(name)).items():
                 total[symbol] = total.get(symbol, Decimal(0)) + quantity

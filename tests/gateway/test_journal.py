@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from gateway import journal
 from gateway.archive import Archive
-from gateway.core.desk import Desk, evolve
+from gateway.core.desk import Desk, Journaled, evolve
 from gateway.core.netting import Plan
 from gateway.lease import Lease, LeaseLost
 from gateway.ports import Put
@@ -78,7 +78,7 @@ class Office:
     async def record(self, *orders: OrderDocument, cross: CrossDocument | None = None) -> None:
         """Journal a net of these."""
         plan = Plan(orders=orders, crosses=(cross,) if cross else ())
-        made = journal.Entry(self.desk, self.desk, plan, {}).made
+        made = Journaled(plan.orders, plan.crosses)
         after = evolve(made, self.desk, NOW)
         run_path = path_of(RunDocument, run_id="r1")
         entry = journal.Entry(self.desk, after, plan, {run_path: RUN})
