@@ -51,6 +51,9 @@ STRATEGIES: Final = {
     "beta": StrategyDocument(True, Decimal("0.4"), universe=(SPY, VIXY), bars=BARS),
     "manual": StrategyDocument(True, Decimal("0.1")),
 }
+REPORTS, DEAD = f"reports-reader-{MODE}", f"{DEAD_LETTERS}-reader-{MODE}"
+HEARD: Final = (*(f"gateway-{topic}-{MODE}" for topic in ("commands", "targets")), REPORTS, DEAD)
+"""The subscriptions that are read through, by the gateway or by the rig, once all is settled."""
 PATIENCE_SECONDS: Final = 10.0
 """Real seconds for what must come; only a failing test waits them out."""
 
@@ -266,12 +269,13 @@ class Rig:
         await self.until(f"runs/{run_id} is {state}", is_there)
 
     async def settled(self) -> None:
-        """Wait until no message waits and the gateway has nothing more to do."""
+        """Wait until the gateway has nothing more to do and all that it told has been heard."""
         chief = self.chief
         assert chief is not None
-        mine = [f"gateway-{topic}-{MODE}" for topic in ("commands", "targets")]
-        await self.until("no message waits", lambda: not sum(map(self.bus.pending, mine)))
-        await self.until("the gateway is idle", lambda: chief.is_idle)
+        await self.until(
+            "no message waits and the gateway is idle",
+            lambda: chief.is_idle and not sum(map(self.bus.pending, HEARD)),
+        )
 
     async def traded(self) -> None:
         """Wait until every order is over and its commissions are known."""
@@ -414,8 +418,8 @@ def _listen(rig: Rig, strategies: list[str]) -> None:
         rig.markets.append(codec.decode(Market, delivery.data))
         delivery.ack()
 
-    rig.bus.subscribe(f"reports-reader-{MODE}", on_report)
-    rig.bus.subscribe(f"{DEAD_LETTERS}-reader-{MODE}", on_dead_letter)
+    rig.bus.subscribe(REPORTS, on_report)
+    rig.bus.subscribe(DEAD, on_dead_letter)
     for strategy in strategies:
         rig.bus.subscribe(f"market-{strategy}-{MODE}", on_market)
 
