@@ -243,6 +243,8 @@ LIMITS: Final[tuple[Rule, ...]] = (
     short_allowed,
     external_opposes,
 )
+NAMES: Final = tuple(rule.__name__ for rule in LIMITS)
+"""What an approved order was held against, for its document."""
 
 
 def held(desk: Desk, strategy: str, con_id: int) -> Decimal:

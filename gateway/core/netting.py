@@ -12,7 +12,7 @@ from decimal import Decimal
 from gateway.core import wishes
 from gateway.core.attribution import webster
 from gateway.core.desk import Desk, NetCause
-from gateway.core.limits import Candidate, held, is_increasing, refusal
+from gateway.core.limits import NAMES, Candidate, held, is_increasing, refusal
 from schemas.documents import CrossDocument, OrderDocument, RefusalEntry, Share, WantedChange
 from schemas.values import Contract, OrderType, TradingState
 
@@ -308,6 +308,7 @@ def _order(scene: _Scene, candidate: Candidate) -> OrderDocument:
         run_id=scene.cause.run_id,
         state="PENDING",
         why=tuple(_why(desk, share) for share in candidate.shares),
+        limits=NAMES,
     )
 
 
