@@ -18,6 +18,7 @@ from typing import Any, Final
 from gateway import commands, dealing
 from gateway.core.broker import BrokerEvent, Connection
 from gateway.core.desk import Desk, Silent, Ticked
+from gateway.core.orders import second_look_at
 from gateway.core.records import restored
 from gateway.floor import Doors, Floor
 from gateway.intake import RUN_ID_CHARACTERS_MAX, Intake
@@ -120,8 +121,10 @@ class Commander:
         self._handling = True
         used = [await self._take_up(item) for item in items]
         self.floor.happen(Ticked())
-        self._notice_silence()
+        is_silent = self._notice_silence()
         await self.floor.persist()
+        if is_silent or self._second_look_is_due():
+            await self._look()
         for delivery in used:
             if delivery is not None:
                 delivery.ack()
@@ -189,8 +192,10 @@ class Commander:
             return 0.0
         desk = self.floor.desk
         clocked = desk.run is not None or desk.coalesce_at is not None
-        pending = any(order.state == "PENDING" for order in desk.orders.values())
-        return TICK_SECONDS if clocked or pending else None
+        orders = desk.orders.values()
+        now = self.floor.now
+        awaited = any(o.state == "PENDING" or second_look_at(o, now) is not None for o in orders)
+        return TICK_SECONDS if clocked or awaited else None
 
     async def _take_up(self, item: Item) -> Delivery | None:
         """Take one item up into the desk; a delivery to be acked later is returned."""
@@ -296,15 +301,28 @@ class Commander:
             await dealing.cancel(self.floor, working)
             await self.floor.persist()
 
-    def _notice_silence(self) -> None:
+    def _notice_silence(self) -> bool:
         """Orders that the broker said nothing of for too long become UNKNOWN, in real time."""
         pending = [o for o in self.floor.desk.orders.values() if o.state == "PENDING"]
         now = time.monotonic()
         self._sent = {o.order_ref: self._sent.get(o.order_ref, now) for o in pending}
-        for order_ref, since in self._sent.items():
-            if now - since > SILENCE_SECONDS:
-                reason = f"the broker said nothing for {SILENCE_SECONDS:.0f} s"
-                self.floor.happen(Silent(order_ref, reason))
+        silent = [ref for ref, since in self._sent.items() if now - since > SILENCE_SECONDS]
+        for order_ref in silent:
+            reason = f"the broker said nothing for {SILENCE_SECONDS:.0f} s"
+            self.floor.happen(Silent(order_ref, reason))
+        return bool(silent)
+
+    async def _look(self) -> None:
+        """Ask the broker about orders that nobody knows of; a lost line is read when it is back."""
+        if self.floor.doors.session.connected:
+            with suppress(BrokerUnavailable):
+                await self.floor.reconcile()
+
+    def _second_look_is_due(self) -> bool:
+        """Whether a reading now proves that an unknown order never got to the broker [R2]."""
+        now = self.floor.now
+        looks = (second_look_at(order, now) for order in self.floor.desk.orders.values())
+        return any(at is not None and at <= now for at in looks)
 
     async def _keep_connected(self) -> None:
         """When the line is lost, try until the broker is back; what happened is read then."""

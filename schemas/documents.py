@@ -226,7 +226,9 @@ class OrderDocument:
     `filled` sums the executions we have; `broker_filled` is the broker's own count, which may run
     ahead of them. An order is DONE only when both agree, so that no share is ever in neither.
     `decision_price` is the reference price when the order was decided; `why` says in sentences
-    which targets, of which messages, wanted it; `limits` which limits looked at it.
+    which targets, of which messages, wanted it; `limits` which limits looked at it. Since
+    `missing_since`, when the account held `missing_position` of the contract, no reading of the
+    broker has known the order [R2].
     """
 
     order_ref: str
@@ -255,6 +257,8 @@ class OrderDocument:
     client_id: int = 0
     filled: Decimal = Decimal(0)
     broker_filled: Decimal = Decimal(0)
+    missing_since: datetime | None = None
+    missing_position: Decimal | None = None
     average_price: Decimal | None = None
     commission: Decimal = Decimal(0)
     executions: Mapping[str, ExecutionDocument] = field(default_factory=dict)

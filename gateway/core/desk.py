@@ -13,7 +13,7 @@ from functools import singledispatch
 
 from gateway.core import attribution, book, locks, targets
 from gateway.core.broker import AccountValues, Commission, Connection, OrderReport, Reading
-from gateway.core.orders import execution_key, fill, newer_execution, transition
+from gateway.core.orders import execution_key, fill, missing, newer_execution, transition
 from gateway.core.prices import Price
 from schemas.documents import (
     BrokerPosition,
@@ -176,6 +176,14 @@ class Silent:
 
 
 @dataclass(frozen=True, slots=True)
+class Missing:
+    """A reading of the broker that knows nothing of an order, with what was held then [R2]."""
+
+    order_ref: str
+    position: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class NotSent:
     """A journaled order was certainly not written to the broker; it is over [W2]."""
 
@@ -205,6 +213,7 @@ type Event = (
     | Journaled
     | CancelAsked
     | Silent
+    | Missing
     | NotSent
     | Adopted
     | OrderReport
@@ -321,6 +330,12 @@ def _(event: Silent, desk: Desk, at: datetime) -> Desk:
         return desk
     unknown = replace(order, state="UNKNOWN", reason=event.reason, updated_at=at)
     return _with_order(desk, unknown)
+
+
+@evolve.register
+def _(event: Missing, desk: Desk, at: datetime) -> Desk:
+    order = desk.orders[event.order_ref]
+    return _with_order(desk, missing(order, event.position, at))
 
 
 @evolve.register

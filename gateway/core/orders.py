@@ -14,9 +14,10 @@ says is no outcome (`BrokerStatus.UNSURE`).
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from gateway.core.broker import BrokerStatus, OrderReport
 from schemas.documents import ExecutionDocument, OrderDocument, OrderStateName, OutcomeName
@@ -41,6 +42,11 @@ OUTCOMES: Final[Mapping[BrokerStatus, OutcomeName]] = {
     BrokerStatus.REJECTED: "rejected",
 }
 """The statuses that end an order, from any state, once its executions are complete."""
+
+NOT_SENT: Final = timedelta(seconds=10)
+"""Least time between the two readings that prove an order unsent [R2]."""
+NEW_YORK: Final = ZoneInfo("America/New_York")
+"""At its midnight the broker forgets executions and completed orders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +104,8 @@ def transition(order: OrderDocument, report: OrderReport, at: datetime) -> Order
     """
     told = replace(
         order,
+        missing_since=None,
+        missing_position=None,
         state=OPEN_STATES.get((order.state, report.status), order.state),
         outcome=order.outcome or OUTCOMES.get(report.status, ""),
         broker_filled=_broker_filled(order, report),
@@ -107,6 +115,45 @@ def transition(order: OrderDocument, report: OrderReport, at: datetime) -> Order
         client_id=report.client_id or order.client_id,
     )
     return order if told == order else replace(_closed_if_complete(told), updated_at=at)
+
+
+def missing(order: OrderDocument, position: Decimal, at: datetime) -> OrderDocument:
+    """The order after a reading of the broker that knows nothing of it, with what is held then.
+
+    One such reading is silence. Two, `NOT_SENT_SECONDS` apart, on the trading day of the order and
+    with the same position, are the proof that an order without any trace never got there [R2];
+    after midnight the broker's lists forget, and prove nothing.
+    """
+    if order.state == "DONE":
+        return order
+    since = order.missing_since if order.missing_position == position else None
+    if since is not None and at >= since + NOT_SENT and _could_be_proven(order, at):
+        reason = f"the broker knows nothing of it, seen twice since {since.isoformat()}"
+        return replace(order, state="DONE", outcome="not_sent", reason=reason, updated_at=at)
+    return replace(
+        order,
+        state="UNKNOWN",
+        reason="the broker lists it neither as open nor as completed",
+        missing_since=since or at,
+        missing_position=position,
+        updated_at=at,
+    )
+
+
+def second_look_at(order: OrderDocument, now: datetime) -> datetime | None:
+    """When another reading will prove that the order never got to the broker, or None [R2]."""
+    if order.state != "UNKNOWN" or order.missing_since is None or not _could_be_proven(order, now):
+        return None
+    return order.missing_since + NOT_SENT
+
+
+def _could_be_proven(order: OrderDocument, at: datetime) -> bool:
+    is_traced = order.perm_id or order.executions or order.broker_filled
+    return not is_traced and _trading_day(at) == _trading_day(order.created_at)
+
+
+def _trading_day(at: datetime) -> date:
+    return at.astimezone(NEW_YORK).date()
 
 
 def fill(order: OrderDocument, execution: ExecutionDocument, at: datetime) -> OrderDocument:

@@ -10,8 +10,8 @@ from decimal import Decimal
 
 from gateway.core import book, locks
 from gateway.core.broker import OrderReport, Reading
-from gateway.core.desk import Desk, Silent, evolve, own_ref
-from schemas.documents import Lock
+from gateway.core.desk import Desk, Missing, evolve, own_ref
+from schemas.documents import Lock, OrderDocument
 from schemas.values import Contract
 
 CASH = "CASH"
@@ -21,7 +21,8 @@ CASH = "CASH"
 def settle(desk: Desk, reading: Reading, at: datetime) -> Desk:
     """The desk after a reading: fills booked, orders settled, the law compared.
 
-    Our orders that the broker does not mention at all become UNKNOWN, which locks their contract.
+    Our orders that the broker does not mention at all become UNKNOWN, which locks their contract,
+    until a second such reading proves them unsent [R2].
     """
     desk = evolve(reading, desk, at)
     for execution in sorted(reading.executions, key=lambda e: (e.at, e.exec_id)):
@@ -29,9 +30,8 @@ def settle(desk: Desk, reading: Reading, at: datetime) -> Desk:
     reports = (*reading.open_orders, *reading.completed_orders)
     for report in reports:
         desk = evolve(report, desk, at)
-    for order_ref in _unmentioned(desk, reports):
-        reason = "the broker lists it neither as open nor as completed"
-        desk = evolve(Silent(order_ref, reason), desk, at)
+    for order in _unmentioned(desk, reports):
+        desk = evolve(Missing(order.order_ref, _position(desk, order.contract.con_id)), desk, at)
     strays = _strays(desk, reading.open_orders, at)
     known = {key: lock for key, lock in desk.locks.items() if lock.kind != "unknown_order"}
     return compare(replace(desk, locks={**known, **strays}), at)
@@ -52,10 +52,13 @@ def compare(desk: Desk, at: datetime) -> Desk:
 
 
 def _difference(desk: Desk, con_id: int) -> Decimal:
-    position = desk.positions.get(con_id)
-    broker = position.quantity if position else Decimal(0)
     ledgers = (book.quantity(ledger, con_id) for ledger in desk.ledgers.values())
-    return broker - sum(ledgers, Decimal(0))
+    return _position(desk, con_id) - sum(ledgers, Decimal(0))
+
+
+def _position(desk: Desk, con_id: int) -> Decimal:
+    position = desk.positions.get(con_id)
+    return position.quantity if position else Decimal(0)
 
 
 def _contracts(desk: Desk) -> dict[int, Contract]:
@@ -82,10 +85,10 @@ def _strays(desk: Desk, open_orders: tuple[OrderReport, ...], at: datetime) -> d
     return found
 
 
-def _unmentioned(desk: Desk, reports: tuple[OrderReport, ...]) -> list[str]:
+def _unmentioned(desk: Desk, reports: tuple[OrderReport, ...]) -> list[OrderDocument]:
     mentioned = {report.order_ref for report in reports}
     return [
-        order.order_ref
+        order
         for order in desk.orders.values()
-        if order.state not in ("DONE", "UNKNOWN") and order.order_ref not in mentioned
+        if order.state != "DONE" and order.order_ref not in mentioned
     ]

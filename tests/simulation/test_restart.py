@@ -133,6 +133,24 @@ async def test_killed_after_the_journal_the_order_is_unknown_and_locks_its_contr
     assert await law_holds(active)
 
 
+async def test_what_a_second_look_proves_unsent_is_over_and_can_be_ordered_again(
+    active: Rig,
+) -> None:
+    """[R2]: nobody has to say anything for it."""
+    await killed_at(active, after=f"openOrders/{REF}")
+    await active.start()
+    await active.advance(seconds=9)
+    assert (await order(active)).state == "UNKNOWN"
+    await active.advance(seconds=1)
+    await active.traded()
+    assert (await order(active)).outcome == "not_sent"
+    await active.command("allocate", "a2")
+    await active.traded()
+    assert set(await active.orders()) == {REF, "paper-756733-2"}
+    assert await active.book("alpha") == active.simulator.exchange.positions == {"SPY": 10}
+    assert await law_holds(active)
+
+
 async def test_killed_after_the_send_the_fills_are_found_and_nothing_is_sent_again(
     active: Rig,
 ) -> None:

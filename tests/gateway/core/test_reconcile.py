@@ -127,6 +127,53 @@ def test_an_order_that_the_broker_does_not_mention_is_unknown(build: Any, state:
     assert desk.orders["paper-1-1"].state == "UNKNOWN"
 
 
+@pytest.mark.parametrize(
+    ("seconds", "position", "parts", "state"),
+    [
+        (10, 0, {}, "DONE"),
+        (9, 0, {}, "UNKNOWN"),
+        (10, 4, {}, "UNKNOWN"),
+        (10, 0, {"perm_id": 9}, "UNKNOWN"),
+        (10, 0, {"broker_filled": Decimal(4)}, "UNKNOWN"),
+        (86_400, 0, {}, "UNKNOWN"),
+    ],
+    ids=["proof", "too soon", "position moved", "seen before", "filled before", "next day"],
+)
+def test_two_readings_that_do_not_know_an_order_prove_it_unsent(
+    build: Any, seconds: int, position: int, parts: dict[str, Any], state: str
+) -> None:
+    """[R2] Ten seconds apart, on the day of the order, the position unchanged, and no trace."""
+    pending = {"state": "PENDING", "perm_id": 0, **parts}
+    once = settle(build.ordered(**pending), build.reading({}), build.now)
+    later = build.later(seconds)
+    twice = settle(once, replace(build.reading({1: position}), at=later), later)
+    order = twice.orders["paper-1-1"]
+    assert order.state == state
+    assert order.outcome == ("not_sent" if state == "DONE" else "")
+
+
+def test_a_moved_position_begins_the_proof_anew(build: Any) -> None:
+    """[R2] What moved may have been a fill of this order."""
+    desk = settle(build.ordered(state="PENDING", perm_id=0), build.reading({}), build.now)
+    states = []
+    for seconds in (10, 20):
+        at = build.later(seconds)
+        desk = settle(desk, replace(build.reading({1: 4}), at=at), at)
+        states.append(desk.orders["paper-1-1"].state)
+    assert states == ["UNKNOWN", "DONE"]
+
+
+def test_an_order_seen_between_two_readings_is_missing_no_more(build: Any) -> None:
+    """[R2]"""
+    desk = settle(build.ordered(state="PENDING"), build.reading({}), build.now)
+    seen = settle(desk, build.reading({}, open_orders=opened(build)), build.later(5))
+    gone = settle(seen, build.reading({}), build.later(15))
+    assert (seen.orders["paper-1-1"].state, gone.orders["paper-1-1"].state) == (
+        "WORKING",
+        "UNKNOWN",
+    )
+
+
 def test_an_unknown_order_that_turns_up_works_again(build: Any) -> None:
     """[R2]"""
     desk = build.settled(build.ordered(state="UNKNOWN"), {}, open_orders=opened(build))
