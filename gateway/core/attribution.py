@@ -12,7 +12,14 @@ from decimal import Decimal
 from fractions import Fraction
 
 from gateway.core import book
-from schemas.documents import ExecutionDocument, LedgerDocument, LedgerEntry, OrderDocument, Share
+from schemas.documents import (
+    CrossDocument,
+    ExecutionDocument,
+    LedgerDocument,
+    LedgerEntry,
+    OrderDocument,
+    Share,
+)
 from schemas.values import Contract
 
 type Ledgers = dict[str, LedgerDocument]
@@ -48,6 +55,21 @@ def attributable(order: OrderDocument, filled: Decimal) -> Decimal:
 def overfill(order: OrderDocument) -> Decimal:
     """What was filled beyond the order, or against it: UNEXPLAINED, never anyone's share [A2]."""
     return order.filled - attributable(order, order.filled)
+
+
+def crossed(ledgers: Ledgers, cross: CrossDocument) -> Ledgers:
+    """The ledgers with a cross in each book that it moves, at its price [N4]."""
+    posted = dict(ledgers)
+    for share in cross.shares:
+        entry = LedgerEntry(
+            source=cross.cross_id,
+            at=cross.at,
+            quantity=share.quantity,
+            cost=share.quantity * cross.price * cross.contract.multiplier,
+        )
+        ledger = posted.get(share.strategy, book.EMPTY)
+        posted[share.strategy] = book.post(ledger, cross.contract, entry)
+    return posted
 
 
 def entries(order: OrderDocument) -> dict[str, LedgerEntry]:

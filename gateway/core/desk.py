@@ -305,7 +305,7 @@ def _(event: Priced, desk: Desk, at: datetime) -> Desk:
 def _(event: Journaled, desk: Desk, at: datetime) -> Desk:
     ledgers = dict(desk.ledgers)
     for cross in event.crosses:
-        ledgers = _crossed(ledgers, cross)
+        ledgers = attribution.crossed(ledgers, cross)
     generations = dict(desk.generations)
     for contract, generation in _numbered(event):
         known = generations.get(contract.con_id, 0)
@@ -492,19 +492,6 @@ def _answered(desk: Desk, said: TargetsDocument, *, dry: bool) -> Desk:
 def _numbered(event: Journaled) -> list[tuple[Contract, int]]:
     orders = [(order.contract, order.generation) for order in event.orders]
     return orders + [(cross.contract, cross.generation) for cross in event.crosses]
-
-
-def _crossed(ledgers: dict[str, LedgerDocument], cross: CrossDocument) -> dict[str, LedgerDocument]:
-    for share in cross.shares:
-        entry = LedgerEntry(
-            source=cross.cross_id,
-            at=cross.at,
-            quantity=share.quantity,
-            cost=share.quantity * cross.price * cross.contract.multiplier,
-        )
-        ledger = ledgers.get(share.strategy, book.EMPTY)
-        ledgers[share.strategy] = book.post(ledger, cross.contract, entry)
-    return ledgers
 
 
 def _entries(ledger: LedgerDocument, con_id: int) -> tuple[LedgerEntry, ...]:
