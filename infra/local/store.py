@@ -11,6 +11,7 @@ import contextlib
 import json
 import math
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,6 +39,7 @@ TRANSACTION_ATTEMPTS_MAX = 5  # as Google's client
 # Another process holds the file's write lock for the microseconds of one commit; waiting longer
 # than this means that it is stopped in a debugger, and we must not freeze our own loop with it.
 LOCK_WAIT_SECONDS = 2.0
+LOCK_RETRY_SECONDS = 0.005
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS documents (
@@ -61,7 +63,7 @@ class EmbeddedStore:
     def __init__(self, path: Path | Literal[":memory:"]) -> None:
         self._database = sqlite3.connect(path, timeout=LOCK_WAIT_SECONDS, isolation_level=None)
         with _available():
-            self._database.execute("PRAGMA journal_mode = WAL")
+            self._write_ahead()
             # The operating system keeps what a killed process wrote; only fsync outlives a power
             # cut, and this store holds no real money.
             self._database.execute("PRAGMA synchronous = NORMAL")
@@ -123,6 +125,19 @@ class EmbeddedStore:
     async def close(self) -> None:
         """Close the file."""
         self._database.close()
+
+    def _write_ahead(self) -> None:
+        """Turn the write-ahead log on; SQLite waits for no lock there, so we do."""
+        end = time.monotonic() + LOCK_WAIT_SECONDS
+        while True:
+            try:
+                self._database.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(LOCK_RETRY_SECONDS)
+            else:
+                return
 
     def _snapshot(self, paths: Sequence[str]) -> tuple[dict[str, int], dict[str, Document | None]]:
         with self._transaction("BEGIN"):

@@ -97,6 +97,33 @@ async def test_what_others_write_elsewhere_is_no_conflict(tmp_path: Path) -> Non
     await store.close()
 
 
+OPENING = """
+import pathlib, sys
+from infra.local.store import EmbeddedStore
+
+for number in range(100):
+    sys.stdin.readline()
+    EmbeddedStore(pathlib.Path(sys.argv[1]) / str(number))
+    print(flush=True)
+"""
+
+
+def test_processes_that_make_a_store_at_once_wait_for_each_other(tmp_path: Path) -> None:
+    """SQLite's busy timeout does not cover the turn to write-ahead logging."""
+    command = [sys.executable, "-c", OPENING, str(tmp_path)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    openers = [subprocess.Popen(command, cwd=ROOT, **pipes) for _ in range(3)]  # type: ignore[call-overload]
+    for _ in range(100):
+        for opener in openers:
+            opener.stdin.write("\n")
+            opener.stdin.flush()
+        for opener in openers:
+            assert opener.stdout.readline() == "\n"
+    for opener in openers:
+        opener.communicate()
+        assert opener.returncode == 0
+
+
 COUNTING = """
 import asyncio, pathlib, sys
 from gateway.ports import Put
