@@ -1,52 +1,69 @@
 """The recorded market: bars read from a folder of CSV files, and the questions asked of them.
 
-Files are named `SYMBOL_1min*.csv`, `SYMBOL_30min*.csv`, `SYMBOL_1day*.csv`, with a header
-`time,open,high,low,close,volume`. Intraday times carry a zone and are the bar's start; daily ones
-are plain dates and mean New York sessions. Files of one symbol and size are merged.
+`bar_files` tells how files are named and written. Files of one key and size are merged.
 
-The calendar is read from the bars of all symbols together: a day whose last intraday bar starts
-from 12:30 to 13:00 closes early, at 13:00 (a bar that starts at 13:00 is the closing print, after
-the session); every other day with bars closes at 16:00; a weekday without bars amid days with
-bars is a holiday.
+The calendar of stocks is read from the bars of all stocks together: a day whose last intraday bar
+starts from 12:30 to 13:00 closes early, at 13:00 (a bar that starts at 13:00 is the closing print,
+after the session); every other day closes at 16:00. Where bars lie outside 9:30 to 16:00 they say
+nothing about the close, nor do daily bars: there NYSE's rules decide. `calendars` has the rest.
 """
 
-import csv
-import io
-import re
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal, InvalidOperation
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 
-from gateway.simulator.hours import NEW_YORK, Session, between, new_york_day, session_on
+from gateway.simulator.bar_files import (
+    FIVE_SECONDS,
+    INTRADAY,
+    LENGTHS,
+    ONE_DAY,
+    ONE_MINUTE,
+    SIZES,
+    THIRTY_MINUTES,
+    BarsError,
+    Row,
+    merge,
+    parse_rows,
+    read_text,
+    series_of,
+)
+from gateway.simulator.calendars import Calendar
+from gateway.simulator.holidays import SATURDAY
+from gateway.simulator.hours import KINDS, NEW_YORK, US, Day, Hours, Session, kind_of
 
-ONE_MINUTE, THIRTY_MINUTES, ONE_DAY = "1 min", "30 mins", "1 day"
-"""Bar sizes, as IB writes them."""
-SIZES = {"1min": ONE_MINUTE, "30min": THIRTY_MINUTES, "1day": ONE_DAY}
-LENGTHS = {ONE_MINUTE: timedelta(minutes=1), THIRTY_MINUTES: timedelta(minutes=30)}
+__all__ = [
+    "FIVE_SECONDS",
+    "INTRADAY",
+    "LENGTHS",
+    "ONE_DAY",
+    "ONE_MINUTE",
+    "SIZES",
+    "THIRTY_MINUTES",
+    "Bar",
+    "BarBook",
+    "BarsError",
+    "Row",
+    "Series",
+    "joined",
+    "read_folder",
+]
 
-COLUMNS = ("time", "open", "high", "low", "close", "volume")
-FILE_BYTES_MAX = 64 * 1024 * 1024
-HOLIDAY_GAP_DAYS_MAX = 5
-"""A weekday without bars is a holiday when bars are this near on both sides, else a gap."""
-
-_FILE_NAME = re.compile(r"([A-Z][A-Z0-9.]{0,11})_(1min|30min|1day)(?![0-9a-z]).*\.csv")
+_OPEN, _CLOSE = time(9, 30), time(16, 0)
 _EARLY_FROM, _EARLY_TO = time(12, 30), time(13, 0)
-
-
-class BarsError(Exception):
-    """Bars that cannot be used. Its text is `file:line: reason`."""
+_EDGE = timedelta(hours=1)
+"""How near to the ends of a session of pairs or futures its bars must reach to make a day."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
     """One bar; `start` and `end` are aware UTC times, the end is not part of the bar.
 
-    `day` is the New York date of its start.
+    `day` is the trading day of its start.
     """
 
     day: date
@@ -60,17 +77,8 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One line of a file: a start or a day, then open, high, low, close, volume."""
-
-    time: datetime | date
-    numbers: tuple[Decimal, ...]
-    source: str
-
-
-@dataclass(frozen=True, slots=True)
 class Series:
-    """The bars of one symbol and size in order, with their starts for searching."""
+    """The bars of one key and size in order, with their starts for searching."""
 
     bars: tuple[Bar, ...]
     starts: tuple[datetime, ...]
@@ -89,6 +97,25 @@ class Series:
         begun = self.started(until)
         return begun[:-1] if begun and begun[-1].end > until else begun
 
+    def last_started(self, until: datetime) -> Bar | None:
+        """The last bar that has begun."""
+        index = bisect_right(self.starts, until) - 1
+        return self.bars[index] if index >= 0 else None
+
+    def last_finished(self, until: datetime) -> Bar | None:
+        """The last bar that is over."""
+        index = bisect_right(self.starts, until) - 1
+        if index >= 0 and self.bars[index].end > until:
+            index -= 1
+        return self.bars[index] if index >= 0 else None
+
+    def next_change(self, now: datetime) -> datetime | None:
+        """The next instant at which a bar ends or begins."""
+        index = bisect_right(self.starts, now)
+        if index and self.bars[index - 1].end > now:
+            return self.bars[index - 1].end
+        return self.starts[index] if index < len(self.starts) else None
+
     def between(self, after: datetime, until: datetime) -> tuple[Bar, ...]:
         """The bars that could begin or end in `(after, until]`, with one more at the front."""
         first = max(bisect_left(self.starts, after) - 1, 0)
@@ -99,107 +126,140 @@ EMPTY = Series((), ())
 
 
 class BarBook:
-    """All bars, by symbol and size."""
+    """All bars, by key (`Listing.key`) and size."""
 
     def __init__(self, rows: Mapping[tuple[str, str], Iterable[Row]]) -> None:
         self._rows = {key: tuple(value) for key, value in rows.items()}
+        self._kinds = {key: kind_of(key) for key, _ in self._rows}
         self._starts_by_day = self._intraday_starts()
-        self._sessions: dict[date, Session | None] = {}
+        self._calendars = {
+            name: Calendar(hours, self._known(hours)) for name, hours in KINDS.items()
+        }
         self._series = {key: self._make_series(key) for key in self._rows}
         self._derive_daily()
 
     @cached_property
     def symbols(self) -> tuple[str, ...]:
-        """Every symbol that has bars."""
-        return tuple(sorted({symbol for symbol, _ in self._rows}))
+        """Every key that has bars."""
+        return tuple(sorted(self._kinds))
 
     def series(self, symbol: str, size: str) -> Series:
-        """The bars of a symbol and size; empty when there are none."""
+        """The bars of a key and size; empty when there are none."""
         return self._series.get((symbol, size), EMPTY)
 
     def bars(self, symbol: str, size: str, until: datetime) -> tuple[Bar, ...]:
         """The finished bars up to an instant."""
         return self.series(symbol, size).finished(until)
 
+    def calendar(self, kind: str) -> Calendar:
+        """The trading days of a kind of hours (`hours.KINDS`). Raises KeyError."""
+        return self._calendars[kind]
+
     @cached_property
     def trading_days(self) -> tuple[date, ...]:
-        """The New York dates that have intraday bars, in order."""
-        return tuple(sorted({day for _, _, day in self._starts_by_day}))
+        """The trading days that have intraday bars of stocks, or of anything if there are none."""
+        return tuple(
+            sorted({day for symbol, _, day in self._starts_by_day if self._counts(symbol)})
+        )
 
     @cached_property
     def days(self) -> tuple[date, ...]:
-        """The New York dates that have bars of any size, in order."""
+        """The trading days that have bars of any size, in order."""
         days = {bar.day for series in self._series.values() for bar in series.bars}
         return tuple(sorted(days))
 
     def session(self, day: date) -> Session | None:
-        """The regular session of a date, None on weekends and holidays."""
-        if day not in self._sessions:
-            self._sessions[day] = self._find_session(day)
-        return self._sessions[day]
+        """The regular session of US stocks on a date, None on weekends and holidays."""
+        return self._calendars[US].regular(day)
 
     def whole_days(self) -> tuple[date, ...]:
-        """Days on which each symbol that traded has every bar of the session.
+        """Days on which each stock that traded has every bar of the session.
 
-        A symbol's 30-minute bars decide, or its 1-minute bars when it has no others that day.
+        A symbol's 30-minute bars decide, or its finer bars when it has no others that day.
         """
-        return tuple(day for day in self.trading_days if self._is_whole(day))
+        present: dict[date, list[str]] = defaultdict(list)
+        for symbol, _, day in self._starts_by_day:
+            if self._counts(symbol):
+                present[day].append(symbol)
+        return tuple(
+            day
+            for day in self.trading_days
+            if all(self._complete(symbol, day) for symbol in present[day])
+        )
 
-    def _find_session(self, day: date) -> Session | None:
-        if self._has_bars(day):
-            return session_on(day, early=self._closes_early(day))
-        if day.weekday() >= 5 or between(self.days, day, HOLIDAY_GAP_DAYS_MAX):
-            return None
-        return session_on(day)
+    @cached_property
+    def _stocks(self) -> frozenset[str]:
+        return frozenset(key for key, hours in self._kinds.items() if hours.name == US)
 
-    def _has_bars(self, day: date) -> bool:
-        index = bisect_left(self.days, day)
-        return index < len(self.days) and self.days[index] == day
+    def _counts(self, symbol: str) -> bool:
+        return not self._stocks or symbol in self._stocks
 
-    def _closes_early(self, day: date) -> bool:
-        lasts = [
-            max(starts)
-            for (_, _, other), starts in self._starts_by_day.items()
-            if other == day and starts
-        ]
-        last = max(lasts, default=None)
-        return last is not None and _EARLY_FROM <= last.astimezone(NEW_YORK).time() <= _EARLY_TO
+    def _known(self, hours: Hours) -> dict[date, Day]:
+        """The days of one kind of hours that have bars, and how long they are."""
+        days = {
+            row.time if not isinstance(row.time, datetime) else hours.trading_day(row.time)
+            for (symbol, _), rows in self._rows.items()
+            if self._kinds[symbol] is hours
+            for row in rows
+        }
+        edges = self._edges() if hours.name == US else {}
+        # A print after Friday's close counts for the day after, and opens no weekend.
+        return {
+            day: _length(day, hours, edges.get(day))
+            for day in days
+            if not hours.regular.eve or day.weekday() < SATURDAY
+        }
 
-    def _is_whole(self, day: date) -> bool:
-        session = self.session(day)
-        present = {symbol for symbol, _, other in self._starts_by_day if other == day}
-        return session is not None and all(self._complete(item, session) for item in present)
+    def _edges(self) -> dict[date, tuple[time, time]]:
+        """When the first and the last intraday bar of all stocks begin, by day."""
+        edges: dict[date, tuple[time, time]] = {}
+        for (symbol, _, day), starts in self._starts_by_day.items():
+            if symbol in self._stocks:
+                walls = [_wall(min(starts)), _wall(max(starts)), *edges.get(day, ())]
+                edges[day] = (min(walls), max(walls))
+        return edges
 
-    def _complete(self, symbol: str, session: Session) -> bool:
-        for size in (THIRTY_MINUTES, ONE_MINUTE):
-            starts = self._starts_by_day.get((symbol, size, session.day))
-            if starts:
+    def _complete(self, symbol: str, day: date) -> bool:
+        session = self._calendars[self._kinds[symbol].name].regular(day)
+        if session is None:
+            return False
+        for size in reversed(INTRADAY):
+            starts = self._starts_by_day.get((symbol, size, day))
+            if not starts:
+                continue
+            if symbol in self._stocks:
                 return starts.issuperset(_expected_starts(session, LENGTHS[size]))
+            first, last = min(starts), max(starts) + LENGTHS[size]
+            return first <= session.opens + _EDGE and last >= session.closes - _EDGE
         return False
 
     def _intraday_starts(self) -> dict[tuple[str, str, date], set[datetime]]:
         starts: dict[tuple[str, str, date], set[datetime]] = defaultdict(set)
         for (symbol, size), rows in self._rows.items():
+            hours = self._kinds[symbol]
             for row in rows if size != ONE_DAY else ():
                 if isinstance(row.time, datetime):
-                    starts[symbol, size, new_york_day(row.time)].add(row.time)
+                    starts[symbol, size, hours.trading_day(row.time)].add(row.time)
         return starts
 
     def _make_series(self, key: tuple[str, str]) -> Series:
-        return _series(self._bar(row, key[1]) for row in self._rows[key])
+        return _series(self._bar(row, key) for row in self._rows[key])
 
-    def _bar(self, row: Row, size: str) -> Bar:
+    def _bar(self, row: Row, key: tuple[str, str]) -> Bar:
+        hours = self._kinds[key[0]]
         if isinstance(row.time, datetime):
-            day = new_york_day(row.time)
-            return Bar(day, row.time, row.time + LENGTHS[size], *row.numbers)
-        session = session_on(row.time, early=self._closes_early(row.time))
+            day = hours.trading_day(row.time)
+            return Bar(day, row.time, row.time + LENGTHS[key[1]], *row.numbers)
+        session = self._calendars[hours.name].regular(row.time)
+        if session is None:
+            raise BarsError(f"{row.source}: {key[0]} does not trade on {row.time:%A, %Y-%m-%d}")
         return Bar(session.day, session.opens, session.closes, *row.numbers)
 
     def _derive_daily(self) -> None:
         """Daily bars for days that only have intraday ones, where those are complete."""
         for symbol in self.symbols:
             daily = {bar.start: bar for bar in self.series(symbol, ONE_DAY).bars}
-            for size in (THIRTY_MINUTES, ONE_MINUTE):
+            for size in reversed(INTRADAY):
                 for bar in self._daily(symbol, size):
                     daily.setdefault(bar.start, bar)
             self._series[symbol, ONE_DAY] = _series(daily[start] for start in sorted(daily))
@@ -208,9 +268,10 @@ class BarBook:
         by_day: dict[date, list[Bar]] = defaultdict(list)
         for bar in self.series(symbol, size).bars:
             by_day[bar.day].append(bar)
+        calendar = self._calendars[self._kinds[symbol].name]
         for day, parts in by_day.items():
-            session = session_on(day, early=self._closes_early(day))
-            if self._complete(symbol, session):
+            session = calendar.regular(day)
+            if session is not None and self._complete(symbol, day):
                 yield joined([part for part in parts if session.contains(part.start)], session)
 
 
@@ -241,122 +302,25 @@ def read_folder(path: Path) -> BarBook:
         raise BarsError(f"{path}:0: no file named like SYMBOL_30min.csv")
     rows: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for file in files:
-        key = _key(file)
-        rows[key] += parse_rows(_read_text(file), file.name, key[1])
+        key = series_of(file)
+        rows[key] += parse_rows(read_text(file), file.name, key[1])
     return BarBook({key: merge(value) for key, value in rows.items()})
 
 
-def parse_rows(text: str, name: str, size: str) -> list[Row]:
-    """The rows of one file's text. Raises BarsError with the file's name, line and reason."""
-    reader = csv.reader(io.StringIO(text), strict=True)
-    try:
-        return _parse(reader, name, size)
-    except csv.Error as error:
-        raise BarsError(f"{name}:{reader.line_num}: {error}") from None
+def _length(day: date, hours: Hours, edges: tuple[time, time] | None) -> Day:
+    """How long a day with bars is; `edges` are the starts of its first and last bar if it is US."""
+    ruled = hours.by_rule(day)
+    by_rule = Day.WHOLE if ruled is Day.CLOSED else ruled
+    if edges is None:
+        return by_rule
+    first, last = edges
+    if _EARLY_FROM <= last <= _EARLY_TO:
+        return Day.SHORT
+    return by_rule if first < _OPEN or last >= _CLOSE else Day.WHOLE
 
 
-def merge(rows: list[Row]) -> list[Row]:
-    """Sort rows of several files; equal rows become one. Raises BarsError on a contradiction."""
-    kept: dict[datetime | date, Row] = {}
-    for row in rows:
-        other = kept.setdefault(row.time, row)
-        if other.numbers != row.numbers:
-            raise BarsError(f"{row.source}: differs from the same bar at {other.source}")
-    return sorted(kept.values(), key=lambda row: row.time.isoformat())
-
-
-def _key(file: Path) -> tuple[str, str]:
-    match = _FILE_NAME.fullmatch(file.name)
-    if match is None:
-        raise BarsError(f"{file.name}:0: the name is not like SYMBOL_30min.csv, 1min or 1day")
-    return match[1], SIZES[match[2]]
-
-
-def _read_text(file: Path) -> str:
-    if file.stat().st_size > FILE_BYTES_MAX:
-        raise BarsError(f"{file.name}:0: larger than {FILE_BYTES_MAX} bytes")
-    try:
-        return file.read_text("utf-8-sig")
-    except UnicodeDecodeError:
-        raise BarsError(f"{file.name}:0: not UTF-8 text") from None
-
-
-def _parse(reader: Iterator[list[str]], name: str, size: str) -> list[Row]:
-    header = next(reader, [])
-    missing = [column for column in COLUMNS if column not in header]
-    if missing:
-        raise BarsError(f"{name}:1: missing column {', '.join(missing)}")
-    places = [header.index(column) for column in COLUMNS]
-    rows: list[Row] = []
-    for line, cells in enumerate(reader, start=2):
-        where = f"{name}:{line}"
-        if len(cells) != len(header):
-            raise BarsError(f"{where}: {len(cells)} cells under {len(header)} columns")
-        row = _row([cells[place] for place in places], where, size)
-        _check_order(rows, row)
-        rows.append(row)
-    if not rows:
-        raise BarsError(f"{name}:1: no bars")
-    return rows
-
-
-def _row(cells: list[str], where: str, size: str) -> Row:
-    when = _day(cells[0], where) if size == ONE_DAY else _instant(cells[0], where)
-    numbers = tuple(
-        _number(text, column, where) for text, column in zip(cells[1:], COLUMNS[1:], strict=True)
-    )
-    _check_numbers(numbers, where)
-    return Row(when, numbers, where)
-
-
-def _day(text: str, where: str) -> date:
-    try:
-        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date()
-    except ValueError:
-        raise BarsError(f"{where}: time {text!r} is not a plain date like 2025-12-12") from None
-
-
-def _instant(text: str, where: str) -> datetime:
-    try:
-        when = datetime.fromisoformat(text)
-    except ValueError:
-        raise BarsError(f"{where}: time {text!r} is not an ISO time") from None
-    if when.tzinfo is None:
-        raise BarsError(f"{where}: time {text!r} has no zone")
-    return when.astimezone(UTC)
-
-
-def _number(text: str, column: str, where: str) -> Decimal:
-    try:
-        value = Decimal(text)
-    except InvalidOperation:
-        raise BarsError(f"{where}: {column} {text!r} is not a number") from None
-    if not value.is_finite():
-        raise BarsError(f"{where}: {column} {text!r} is not finite")
-    return value
-
-
-def _check_numbers(numbers: tuple[Decimal, ...], where: str) -> None:
-    opened, high, low, close, volume = numbers
-    if min(opened, high, low, close) <= 0:
-        raise BarsError(f"{where}: a price is not positive")
-    if high < low:
-        raise BarsError(f"{where}: high {high} is below low {low}")
-    if not (low <= opened <= high and low <= close <= high):
-        raise BarsError(f"{where}: open or close is outside low to high")
-    if volume < 0:
-        raise BarsError(f"{where}: volume is negative")
-
-
-def _check_order(rows: list[Row], row: Row) -> None:
-    if not rows:
-        return
-    # Within one file all are UTC instants or all are days: their ISO texts sort as they do.
-    last, this = rows[-1].time.isoformat(), row.time.isoformat()
-    if this == last:
-        raise BarsError(f"{row.source}: duplicate time")
-    if this < last:
-        raise BarsError(f"{row.source}: time goes backwards")
+def _wall(when: datetime) -> time:
+    return when.astimezone(NEW_YORK).time()
 
 
 def _series(bars: Iterable[Bar]) -> Series:

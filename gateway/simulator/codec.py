@@ -7,9 +7,9 @@ protobuf from server version 201) can stand beside it. Sans-IO: bytes come in by
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
 
 SERVER_VERSION_MIN = 157
 """The oldest layout spoken: the official Python client of the package index ends there."""
@@ -19,14 +19,19 @@ SERVER_VERSION_MAX = 178
 FRAME_BYTES_MAX = 64 * 1024
 """Longest frame a client may send. The longest real request, an order, is below 2 KiB."""
 
+HELLO_BYTES_MAX = 1024
+"""Longest hello. Real ones have a dozen bytes, and a few more of options."""
+
 UNSET_DOUBLE = "1.7976931348623157E308"
 UNSET_INTEGER = "2147483647"
 UNSET_LONG = "9223372036854775807"
-_UNSET = frozenset({"", UNSET_DOUBLE, "1.7976931348623157e+308", UNSET_INTEGER, UNSET_LONG})
+UNSET_TEXTS = frozenset({"", UNSET_DOUBLE, "1.7976931348623157e+308", UNSET_INTEGER, UNSET_LONG})
+"""Everything that clients write for "no value"."""
 
 _GREETING = b"API\0"
+_DOUBLE = Context(prec=15)
 _HELLO = re.compile(r"v(\d{1,6})(?:\.\.(\d{1,6}))?(?: (.*))?", re.DOTALL)
-_ESCAPED = re.compile(r"[^\x01-\x7f]")
+_ESCAPED = re.compile(r"[^\x01-\x7f]|\\")
 
 
 class ProtocolError(Exception):
@@ -52,6 +57,7 @@ class FrameReader:
 
     def __init__(self, frame_bytes_max: int = FRAME_BYTES_MAX) -> None:
         self._buffer = bytearray()
+        self._start = 0
         self._frame_bytes_max = frame_bytes_max
         self._greeted = False
 
@@ -67,7 +73,7 @@ class FrameReader:
         """
         if not self._greeted and not self._take_greeting():
             return None
-        payload = self._next_payload()
+        payload = self._next_payload(min(HELLO_BYTES_MAX, self._frame_bytes_max))
         return None if payload is None else parse_hello(payload)
 
     def next_frame(self) -> tuple[str, ...] | None:
@@ -76,8 +82,13 @@ class FrameReader:
         Raises:
             ProtocolError: the frame is empty, too long, or not ended by a zero byte.
         """
-        payload = self._next_payload()
+        payload = self._next_payload(self._frame_bytes_max)
         return None if payload is None else decode_fields(payload)
+
+    @property
+    def buffered(self) -> int:
+        """Bytes held: those received that no hello or frame was made of yet."""
+        return len(self._buffer) - self._start
 
     def _take_greeting(self) -> bool:
         head = bytes(self._buffer[: len(_GREETING)])
@@ -85,21 +96,29 @@ class FrameReader:
             raise ProtocolError("the connection does not begin with API and a zero byte")
         if len(head) < len(_GREETING):
             return False
-        del self._buffer[: len(_GREETING)]
+        self._start = len(_GREETING)
         self._greeted = True
         return True
 
-    def _next_payload(self) -> bytes | None:
-        if len(self._buffer) < 4:
+    def _next_payload(self, bytes_max: int) -> bytes | None:
+        begin = self._start + 4
+        if len(self._buffer) < begin:
+            self._forget_taken()
             return None
-        length = int.from_bytes(self._buffer[:4], "big")
-        if length == 0 or length > self._frame_bytes_max:
-            raise ProtocolError(f"frame of {length} bytes, allowed 1 to {self._frame_bytes_max}")
-        if len(self._buffer) < 4 + length:
+        length = int.from_bytes(self._buffer[self._start : begin], "big")
+        if length == 0 or length > bytes_max:
+            raise ProtocolError(f"frame of {length} bytes, allowed 1 to {bytes_max}")
+        end = begin + length
+        if len(self._buffer) < end:
+            self._forget_taken()
             return None
-        payload = bytes(self._buffer[4 : 4 + length])
-        del self._buffer[: 4 + length]
-        return payload
+        self._start = end
+        return bytes(self._buffer[begin:end])
+
+    def _forget_taken(self) -> None:
+        """Drop what was read: once per delivery of bytes, not once per frame."""
+        del self._buffer[: self._start]
+        self._start = 0
 
 
 def parse_hello(payload: bytes) -> Hello:
@@ -120,8 +139,13 @@ def decode_fields(payload: bytes) -> tuple[str, ...]:
 
 def encode_frame(fields: Sequence[str]) -> bytes:
     """A frame of these fields, ready for the socket."""
-    payload = "\0".join((*fields, "")).encode()
-    return len(payload).to_bytes(4, "big") + payload
+    return encode_payloads(["\0".join((*fields, ""))])
+
+
+def encode_payloads(texts: Iterable[str]) -> bytes:
+    """A frame of each text: fields that are joined already, each ended by a zero byte."""
+    payloads = [text.encode() for text in texts]
+    return b"".join([len(payload).to_bytes(4, "big") + payload for payload in payloads])
 
 
 def encode_hello(hello: Hello) -> bytes:
@@ -133,7 +157,7 @@ def encode_hello(hello: Hello) -> bytes:
 
 def is_unset(text: str) -> bool:
     """Whether a field says "no value": empty, or one of IB's largest numbers."""
-    return text in _UNSET
+    return text in UNSET_TEXTS
 
 
 def bool_text(value: bool) -> str:
@@ -142,14 +166,25 @@ def bool_text(value: bool) -> str:
 
 
 def decimal_text(value: Decimal) -> str:
-    """A number with a decimal point only: `100`, `590.01`, never `100.0` or `1E+2`."""
-    text = format(value, "f")
-    text = text.rstrip("0").rstrip(".") if "." in text else text
-    return "0" if text in {"-0", ""} else text
+    """A number with a decimal point only: `100`, `590.01`, never `100.0` or `1E+2`.
+
+    IB's numbers are doubles, so no more digits are written than a double holds.
+    """
+    text = str(value)
+    if len(text) > _DOUBLE.prec:
+        text = str(_DOUBLE.plus(value))
+    if "E" in text:
+        text = format(Decimal(text), "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
 
 
 def escaped(text: str) -> str:
-    r"""Names and error texts travel as ASCII, other characters as ``\uXXXX`` (from version 153)."""
+    r"""Names and error texts travel as ASCII, other characters as ``\uXXXX`` (from version 153).
+
+    So does a backslash: clients undo the escape, and one that means nothing stops them.
+    """
     return _ESCAPED.sub(_escape, text)
 
 

@@ -8,18 +8,27 @@ and the reply. Same seed, same bars, same calls: same deliveries.
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
-from gateway.simulator import account_desk, market_desk, order_desk, record_desk
+from gateway.simulator import (
+    account_desk,
+    history_desk,
+    market_desk,
+    order_desk,
+    record_desk,
+    tick_desk,
+)
 from gateway.simulator import replies as r
 from gateway.simulator import requests as q
 from gateway.simulator.account import Account
+from gateway.simulator.bar_files import INTRADAY, ONE_DAY
 from gateway.simulator.bars import BarBook
-from gateway.simulator.broker import LONG_AGO, ExchangeOptions, open_broker
-from gateway.simulator.contracts import ContractTable
+from gateway.simulator.broker import ExchangeOptions, open_broker
+from gateway.simulator.contracts import ContractTable, Listing
+from gateway.simulator.corporate_actions import CorporateActions
 from gateway.simulator.hours import new_york_day
-from gateway.simulator.orders import Order
+from gateway.simulator.orders import NEVER, Order
 from gateway.simulator.replies import Delivery
 
 FARM_NOTICES = (
@@ -45,6 +54,7 @@ class Exchange:
         self._broker = open_broker(book, self.options, contracts or ContractTable())
         self._accounts = account_desk.AccountDesk(self._broker)
         self._orders = order_desk.OrderDesk(self._broker, self._accounts)
+        self.actions = CorporateActions(self._broker, self._accounts, self._orders)
         self._records = record_desk.RecordDesk(self._broker, self._orders)
         self._market = market_desk.MarketDesk(self._broker)
         self._handlers = self._all_handlers()
@@ -61,10 +71,10 @@ class Exchange:
 
     @property
     def positions(self) -> Mapping[str, Decimal]:
-        """Symbol to signed quantity, positions of 0 left out."""
+        """Contract (`Listing.key`) to signed quantity, positions of 0 left out."""
         contracts = self._broker.contracts
         return {
-            contracts.by_con_id(con_id).symbol: holding.quantity
+            contracts.by_con_id(con_id).key: holding.quantity
             for con_id, holding in self._broker.account.holdings.items()
             if holding.quantity
         }
@@ -75,9 +85,21 @@ class Exchange:
         return self._orders.working
 
     @property
+    def orders(self) -> order_desk.OrderDesk:
+        """The orders and what can be done to them, for faults and assertions (see `acting`)."""
+        return self._orders
+
+    @property
     def clients(self) -> frozenset[int]:
         """Ids of the connected clients."""
         return frozenset(self._broker.clients)
+
+    def listing(self, symbol: str) -> Listing:
+        """A contract by its symbol or `Listing.key`. Raises ValueError."""
+        found = self._broker.contracts.by_symbol(symbol)
+        if found is None:
+            raise ValueError(f"no such contract: {symbol!r}")
+        return found
 
     def set_master_client(self, client_id: int | None) -> None:
         """Name the client that sees the orders and executions of all others."""
@@ -99,6 +121,7 @@ class Exchange:
         self._broker.clients.discard(client_id)
         self._accounts.forget(client_id)
         self._market.forget(client_id)
+        self._orders.forget(client_id)
 
     def handle(self, client_id: int, request: Any, now: datetime) -> list[Delivery]:
         """Answer one request, after all that time brought until `now`."""
@@ -113,6 +136,39 @@ class Exchange:
         self.check_time(now)
         self._pass_time(now)
         return self._broker.take_outbox()
+
+    def acting(self, now: datetime, verb: Callable[[], object]) -> list[Delivery]:
+        """Let time pass until `now`, then do something to the broker, and tell what came of it."""
+        self.check_time(now)
+        self._pass_time(now)
+        verb()
+        return self._broker.take_outbox()
+
+    def next_change(self) -> datetime | None:
+        """The next instant at which a bar, a session or a working order changes anything.
+
+        None when the bars are over and no order waits for a time.
+        """
+        now = self._broker.now
+        working = self._orders.working
+        times = [each for order in working for each in (order.active_from, order.expires_at)]
+        market = self._next_market_change(now)
+        ahead = [each for each in times if now < each < NEVER]
+        return min(ahead if market is None else [market, *ahead], default=None)
+
+    def _next_market_change(self, now: datetime) -> datetime | None:
+        broker = self._broker
+        listings = [
+            found for key in self.book.symbols if (found := broker.contracts.by_symbol(key))
+        ]
+        changes = (broker.market.next_change(listing, now) for listing in listings)
+        return min((when for when in changes if when <= self._bars_end), default=None)
+
+    @cached_property
+    def _bars_end(self) -> datetime:
+        sizes = (*INTRADAY, ONE_DAY)
+        series = (self.book.series(key, size) for key in self.book.symbols for size in sizes)
+        return max(item.bars[-1].end for item in series if item.bars)
 
     def trade_by_hand(
         self, symbol: str, quantity: Decimal, price: Decimal | None, now: datetime
@@ -134,6 +190,30 @@ class Exchange:
         self._orders.trade_by_hand(listing, quantity, price or seen or Decimal(0))
         return self._broker.take_outbox()
 
+    def split(self, symbol: str, ratio: Decimal, now: datetime) -> list[Delivery]:
+        """A share becomes `ratio` shares: positions, costs, working orders, cash in lieu.
+
+        Raises:
+            ValueError: unknown symbol, no stock, no price, or a ratio not above 0.
+        """
+        return self.acting(now, partial(self.actions.split, symbol, ratio))
+
+    def dividend(self, symbol: str, per_share: Decimal, now: datetime) -> list[Delivery]:
+        """A dividend is paid to long and by short positions. Raises ValueError."""
+        return self.acting(now, partial(self.actions.dividend, symbol, per_share))
+
+    def deposit(self, currency: str, amount: Decimal, now: datetime) -> list[Delivery]:
+        """Money comes into the account, or leaves it when negative. Raises ValueError."""
+        return self.acting(now, partial(self.actions.deposit, currency, amount))
+
+    def interest(self, currency: str, amount: Decimal, now: datetime) -> list[Delivery]:
+        """Interest is credited, or charged when negative. Raises ValueError."""
+        return self.acting(now, partial(self.actions.interest, currency, amount))
+
+    def margin_call(self, now: datetime) -> list[Delivery]:
+        """The broker closes positions until excess liquidity is not below 0."""
+        return self.acting(now, self.actions.margin_call)
+
     def check_time(self, now: datetime) -> None:
         """Time must have a zone. Raises ValueError."""
         if now.tzinfo is None:
@@ -142,33 +222,29 @@ class Exchange:
     def _pass_time(self, now: datetime) -> None:
         if now <= self._broker.now:
             return
-        for instant in self._instants(now):
-            self._step(instant)
-        self._step(now)
+        for instant in self._orders.instants(self._broker.now, now):
+            self._move_to(instant)
+            self._orders.match(instant)
+            self._orders.expire(instant)
+        self._move_to(now)
+        if self.options.liquidates:
+            self.actions.margin_call()
         self._accounts.pass_time()
         self._market.refresh()
 
-    def _instants(self, now: datetime) -> list[datetime]:
-        working = self._orders.working
-        if not working or self._broker.now == LONG_AGO:
-            return []
-        symbols = {order.contract.symbol for order in working}
-        times = set(self._broker.market.changes(symbols, self._broker.now, now))
-        times |= {o.expires_at for o in working if self._broker.now < o.expires_at <= now}
-        return sorted(times)
-
-    def _step(self, instant: datetime) -> None:
+    def _move_to(self, instant: datetime) -> None:
         midnight = new_york_day(instant) != new_york_day(self._broker.now)
         self._broker.now = instant
+        self._accounts.reach(instant)
         if midnight:
-            self._orders.forget_before(instant)
-        self._orders.match(instant)
-        self._orders.expire(instant)
+            self._orders.record.forget_ended()
 
     def _all_handlers(self) -> dict[type[Any], Handler]:
         desks: tuple[tuple[Any, dict[type[Any], Any]], ...] = (
             (self._accounts, account_desk.HANDLERS),
             (self._market, market_desk.HANDLERS),
+            (self._market.history, history_desk.HANDLERS),
+            (self._market.ticks, tick_desk.HANDLERS),
             (self._orders, order_desk.HANDLERS),
             (self._records, record_desk.HANDLERS),
         )

@@ -1,24 +1,37 @@
 """Historical bars as IB serves them: what the words of a request mean, and which bars answer it."""
 
 import re
-from collections.abc import Callable
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from gateway.simulator.bars import ONE_DAY, ONE_MINUTE, THIRTY_MINUTES, Bar, BarBook, Series
-from gateway.simulator.hours import NEW_YORK, TIME_ZONE_NAME, new_york_day
-from gateway.simulator.replies import HistoricalBar
+from gateway.simulator.aggregation import (
+    ALIASES,
+    BY_DATE,
+    ONE_MONTH,
+    ONE_WEEK,
+    SIZES,
+    Aggregates,
+)
+from gateway.simulator.bars import ONE_DAY, Bar, Series
+from gateway.simulator.calendars import Calendar
+from gateway.simulator.contracts import FOREX, Listing
+from gateway.simulator.hours import NEW_YORK, TIME_ZONE_NAME, Session
+from gateway.simulator.replies import HistoricalSchedule, ScheduledSession
 from gateway.simulator.requests import HistoricalDataRequest
 
-BAR_SIZES = frozenset({ONE_MINUTE, THIRTY_MINUTES, ONE_DAY})
-SHOWN = frozenset({"TRADES", "MIDPOINT", "ADJUSTED_LAST"})
+TRADES, ADJUSTED, SCHEDULE = "TRADES", "ADJUSTED_LAST", "SCHEDULE"
+MIDPOINT, BID, ASK, BID_ASK = "MIDPOINT", "BID", "ASK", "BID_ASK"
+SHOWN = (TRADES, MIDPOINT, BID, ASK, BID_ASK, ADJUSTED, SCHEDULE)
 """Kinds of data that are served, all from the same bars."""
+UPDATED = frozenset({TRADES, MIDPOINT, BID, ASK})
+"""Kinds that can be kept up to date."""
 DATE_TEXT, DATE_EPOCH = 1, 2
 DAYS_MAX = 365
 COUNT_MAX = 100_000_000
 
+_LONGEST_CLOSURE_DAYS = 14
 _END = re.compile(r"(\d{8})[ -](\d{2}:\d{2}:\d{2})(?: (\S+))?")
 _DURATION = re.compile(r"(\d{1,9}) ([SDWMY])")
 _MONTHS = {"M": 1, "Y": 12}
@@ -84,85 +97,165 @@ def months_before(when: datetime, months: int) -> datetime:
     return first.replace(day=min(when.day, (following - timedelta(days=1)).day))
 
 
-def select(book: BarBook, symbol: str, request: HistoricalDataRequest, now: datetime) -> list[Bar]:
-    """The bars that answer a request at an instant; nothing later than `now` is in them.
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A request for bars that makes sense: its size under its usual name, its end and span."""
 
-    Raises:
-        HistoryError: the request makes no sense, or no bar fits it.
-    """
-    _check(request)
-    end, span = parse_end(request.end, now), parse_span(request.duration)
-    begun = _begun(book.series(symbol, request.bar_size), end, now)
-    if request.regular_hours:
-        begun = [bar for bar in begun if _regular(book, bar)]
-    try:
-        chosen = [_as_seen(bar, now) for bar in _within(begun, span, min(end, now))]
-    except (ValueError, OverflowError):
-        raise _malformed("the duration reaches before all calendars") from None
-    if not chosen:
-        text = f"HMDS query returned no data: {symbol}@SMART {request.what_to_show}"
-        raise HistoryError(162, f"Historical Market Data Service error message:{text}")
-    return chosen
+    size: str
+    what: str
+    regular: bool
+    end: datetime
+    span: Span
+    date_format: int
+    live: bool
+
+    def newest(self, now: datetime) -> datetime:
+        """The instant after which no bar may begin."""
+        return min(self.end, now)
 
 
-def shown(bar: Bar, request: HistoricalDataRequest) -> HistoricalBar:
-    """A bar in the client's format. The average is that of high, low and close; counts unknown."""
-    average = (bar.high + bar.low + bar.close) / 3
-    return HistoricalBar(
-        time_text(bar.start, request.bar_size, request.date_format),
-        *(bar.open, bar.high, bar.low, bar.close, bar.volume),
-        average=average.quantize(Decimal("0.001")),
-        count=-1,
+def parse(request: HistoricalDataRequest, listing: Listing, now: datetime) -> Question:
+    """What a request asks for. Raises HistoryError when it makes no sense."""
+    size = ALIASES.get(request.bar_size, request.bar_size)
+    _check(request, size, listing)
+    return Question(
+        size=size,
+        what=request.what_to_show,
+        regular=request.regular_hours,
+        end=parse_end(request.end, now),
+        span=parse_span(request.duration),
+        date_format=request.date_format,
+        live=request.keep_up_to_date,
     )
 
 
-def time_text(when: datetime, bar_size: str, date_format: int) -> str:
-    """The time of a bar: days as dates, else New York text or epoch seconds."""
-    if bar_size == ONE_DAY:
-        return f"{new_york_day(when):%Y%m%d}"
+def select(
+    aggregates: Aggregates, listing: Listing, question: Question, now: datetime
+) -> list[Bar]:
+    """The bars that answer a question at an instant; nothing later than `now` is in them.
+
+    Raises:
+        HistoryError: no bar fits it.
+    """
+    series = aggregates.series(listing, question.size, regular=question.regular)
+    begun = _begun(series, question.end, now)
+    try:
+        first = _first(series, begun, question, question.newest(now))
+    except (ValueError, OverflowError):
+        raise _malformed("the duration reaches before all calendars") from None
+    chosen = list(series.bars[first:begun])
+    if not chosen:
+        what = f"{listing.key}@{listing.exchanges[0]} {question.what.title()}"
+        raise no_data(f"HMDS query returned no data: {what}")
+    return [*chosen[:-1], aggregates.as_seen(listing, chosen[-1], now)]
+
+
+def schedule(
+    calendar: Calendar, question: Question, request_id: int, now: datetime
+) -> HistoricalSchedule:
+    """The sessions that a question's span covers, as whatToShow SCHEDULE tells them.
+
+    Raises:
+        HistoryError: the span covers none.
+    """
+    end, span = question.newest(now), question.span
+    session_of = calendar.liquid if question.regular else calendar.extended
+    try:
+        last = calendar.hours.trading_day(end)
+        if span.unit == "D":
+            first = last - timedelta(days=2 * span.count + _LONGEST_CLOSURE_DAYS)
+        else:
+            first = calendar.hours.trading_day(span.start(end))
+    except (ValueError, OverflowError):
+        raise _malformed("the duration reaches before all calendars") from None
+    days = (first + timedelta(days=number) for number in range((last - first).days + 1))
+    sessions = [item for day in days if (item := session_of(day)) and item.opens <= end]
+    told = tuple(
+        _scheduled(item, calendar)
+        for item in (sessions[-span.count :] if span.unit == "D" else sessions)
+    )
+    if not told:
+        raise no_data("HMDS query returned no data: no session")
+    ends = (told[0].start, told[-1].end)
+    return HistoricalSchedule(request_id, *ends, calendar.hours.zone_name, told)
+
+
+def time_text(bar: Bar, size: str, date_format: int) -> str:
+    """The time of a bar: days, weeks and months as dates, else New York text or epoch seconds."""
+    if size in BY_DATE:
+        return f"{bar.day:%Y%m%d}"
+    return instant_text(bar.start, date_format)
+
+
+def instant_text(when: datetime, date_format: int) -> str:
+    """An instant as New York text or in epoch seconds."""
     if date_format == DATE_EPOCH:
         return str(int(when.timestamp()))
     return f"{when.astimezone(NEW_YORK):%Y%m%d %H:%M:%S} {TIME_ZONE_NAME}"
 
 
-def _check(request: HistoricalDataRequest) -> None:
-    rules: tuple[tuple[Callable[[], bool], str], ...] = (
-        (lambda: request.bar_size in BAR_SIZES, f"bar size {request.bar_size[:20]!r}"),
-        (lambda: request.what_to_show in SHOWN, f"what to show {request.what_to_show[:20]!r}"),
-        (lambda: request.date_format in {DATE_TEXT, DATE_EPOCH}, "date format"),
+def no_data(reason: str) -> HistoryError:
+    """Error 162 in IB's words."""
+    return HistoryError(162, f"Historical Market Data Service error message:{reason}")
+
+
+def _check(request: HistoricalDataRequest, size: str, listing: Listing) -> None:
+    what, ended = request.what_to_show, bool(request.end)
+    rules: tuple[tuple[bool, str], ...] = (
+        (
+            size in SIZES,
+            f"Historical data bar size setting is invalid. Legal ones are: {', '.join(SIZES)}",
+        ),
+        (what in SHOWN, f"what to show {what[:20]!r} is not one of {', '.join(SHOWN)}"),
+        (request.date_format in {DATE_TEXT, DATE_EPOCH}, "date format is not 1 or 2"),
+        (what != ADJUSTED or not ended, "End date not supported with adjusted last"),
+        (what != SCHEDULE or size == ONE_DAY, "schedules are asked for with bars of 1 day"),
+        (
+            not request.keep_up_to_date or not ended,
+            "End date not supported with keepUpToDate",
+        ),
+        (
+            not request.keep_up_to_date or what in UPDATED,
+            f"{what} cannot be kept up to date",
+        ),
     )
-    for holds, name in rules:
-        if not holds():
-            raise _malformed(f"{name} is not served here")
-    if request.keep_up_to_date:
-        text = "Historical Market Data Service error message:no bars kept up to date here"
-        raise HistoryError(162, text)
+    for holds, reason in rules:
+        if not holds:
+            raise _malformed(reason)
+    if listing.security_type == FOREX and what in {TRADES, ADJUSTED}:
+        raise no_data(f"No historical market data for {listing.symbol}/CASH@FXSUBPIP Last")
 
 
-def _begun(series: Series, end: datetime, now: datetime) -> list[Bar]:
-    bars = series.started(min(end, now))
-    return [bar for bar in bars if bar.start < end or end >= now]
+def _begun(series: Series, end: datetime, now: datetime) -> int:
+    """How many bars have begun before the end, or by now."""
+    return bisect_left(series.starts, end) if end < now else bisect_right(series.starts, now)
 
 
-def _regular(book: BarBook, bar: Bar) -> bool:
-    session = book.session(bar.day)
-    return session is not None and session.contains(bar.start)
+def _first(series: Series, begun: int, question: Question, end: datetime) -> int:
+    """The index of the first bar that the span covers."""
+    span = question.span
+    if span.unit == "D" and question.size not in {ONE_WEEK, ONE_MONTH}:
+        return _days_back(series.bars, begun, span.count)
+    start = end - timedelta(days=span.count) if span.unit == "D" else span.start(end)
+    return min(bisect_left(series.starts, start), begun)
 
 
-def _within(bars: list[Bar], span: Span, end: datetime) -> list[Bar]:
-    if span.unit == "D":
-        days = sorted({bar.day for bar in bars})[-span.count :]
-        return [bar for bar in bars if days and bar.day >= days[0]]
-    start = span.start(end)
-    return [bar for bar in bars if bar.start >= start]
+def _days_back(bars: tuple[Bar, ...], index: int, count: int) -> int:
+    """The index of the first bar of the last so many trading days before an index."""
+    days: set[date] = set()
+    while index and (len(days) < count or bars[index - 1].day in days):
+        index -= 1
+        days.add(bars[index].day)
+    return index
 
 
-def _as_seen(bar: Bar, now: datetime) -> Bar:
-    """A bar that is still forming shows only its open: nothing else is known yet."""
-    if bar.end <= now:
-        return bar
-    opened = bar.open
-    return Bar(bar.day, bar.start, bar.end, opened, opened, opened, opened, Decimal(0))
+def _scheduled(session: Session, calendar: Calendar) -> ScheduledSession:
+    opens, closes = (
+        when.astimezone(calendar.hours.zone) for when in (session.opens, session.closes)
+    )
+    return ScheduledSession(
+        f"{opens:%Y%m%d-%H:%M:%S}", f"{closes:%Y%m%d-%H:%M:%S}", f"{session.day:%Y%m%d}"
+    )
 
 
 def _malformed(what: str) -> HistoryError:

@@ -1,37 +1,24 @@
-"""The tables of layouts: every message but the order ones, field by field, with version gates.
+"""The table of requests: every message from a client but placeOrder, field by field.
 
-Source: design/ib.md 1.3 (requests) and 1.5 (responses). A row is a message; to add a message is
-to add its dataclass and its row.
+Source: design/ib.md 1.3. A row is a message; to add a message is to add its dataclass and its row.
+The answers are in `reply_layouts`.
 """
 
-from datetime import datetime
-from zoneinfo import ZoneInfo
-
-from gateway.simulator import replies as r
 from gateway.simulator import requests as q
-from gateway.simulator.codec import UNSET_DOUBLE
 from gateway.simulator.contracts import Contract
-from gateway.simulator.orders import Execution
 from gateway.simulator.wire import (
     BOOL,
     DECIMAL,
-    ESCAPED_TEXT,
     INTEGER,
     TEXT,
-    UNSET_DECIMAL,
     Field,
-    FieldReader,
-    Kind,
     Layout,
-    MalformedMessage,
     constant,
+    inside,
     nested,
+    optional,
     repeated,
 )
-
-EXECUTION_TIME_ZONE = "US/Eastern"
-"""Zone of execution times. Clients lose the fill over a name that is not an IANA zone."""
-_EXECUTION_TIME = "%Y%m%d %H:%M:%S"
 
 REQUEST_ID = Field("request_id", INTEGER)
 ACCOUNT = Field("account", TEXT)
@@ -47,39 +34,28 @@ _DESCRIPTION = (
     Field("multiplier", TEXT),
 )
 _LOCAL = (Field("currency", TEXT), Field("local_symbol", TEXT), Field("trading_class", TEXT))
-_EXCHANGE = Field("exchange", TEXT)
-_PRIMARY = Field("primary_exchange", TEXT)
+EXCHANGE = Field("exchange", TEXT)
+PRIMARY = Field("primary_exchange", TEXT)
+CONTRACT = {"contract": Contract}
 
-CONTRACT_12 = Field("contract", nested(Contract, *_DESCRIPTION, _EXCHANGE, _PRIMARY, *_LOCAL))
+CONTRACT_12 = inside("contract", *_DESCRIPTION, EXCHANGE, PRIMARY, *_LOCAL)
 """A contract as clients send it."""
-CONTRACT_11 = Field("contract", nested(Contract, *_DESCRIPTION, _EXCHANGE, *_LOCAL))
+CONTRACT_11 = inside("contract", *_DESCRIPTION, EXCHANGE, *_LOCAL)
 """A contract as positions and executions show it."""
-CONTRACT_HELD = Field("contract", nested(Contract, *_DESCRIPTION, _PRIMARY, *_LOCAL))
+CONTRACT_HELD = inside("contract", *_DESCRIPTION, PRIMARY, *_LOCAL)
 """A contract as the portfolio shows it: the primary exchange in the exchange's place."""
 
-
-def _read_delta_neutral(reader: FieldReader) -> None:
-    if reader.take() == "1":
-        reader.take_many(3)
-
-
-_NO_DELTA_NEUTRAL = Field("", Kind(_read_delta_neutral, lambda _value, _version: ["0"]))
-
-
-def _read_time(reader: FieldReader) -> datetime:
-    text, _, zone = reader.take().rpartition(" ")
-    try:
-        return datetime.strptime(text, _EXECUTION_TIME).replace(tzinfo=ZoneInfo(zone))
-    except (ValueError, KeyError):
-        raise MalformedMessage("not a time with a zone") from None
-
-
-def _write_time(value: datetime, _version: int) -> list[str]:
-    local = value.astimezone(ZoneInfo(EXECUTION_TIME_ZONE))
-    return [f"{local.strftime(_EXECUTION_TIME)} {EXECUTION_TIME_ZONE}"]
-
-
-_TIME = Kind(_read_time, _write_time)
+_LEG = nested(
+    q.ComboLeg,
+    Field("con_id", INTEGER),
+    Field("ratio", INTEGER),
+    Field("action", TEXT),
+    Field("exchange", TEXT),
+)
+_LEGS = Field("legs", repeated(_LEG), when=("contract.security_type", "BAG"))
+_DELTA_NEUTRAL = nested(
+    q.DeltaNeutral, Field("con_id", INTEGER), Field("delta", DECIMAL), Field("price", DECIMAL)
+)
 
 REQUESTS: tuple[Layout, ...] = (
     Layout(
@@ -135,12 +111,13 @@ REQUESTS: tuple[Layout, ...] = (
         (
             constant("8"),
             REQUEST_ID,
-            CONTRACT_12,
+            *CONTRACT_12,
             Field("include_expired", BOOL),
             Field("security_id_type", TEXT),
             Field("security_id", TEXT),
             Field("issuer_id", TEXT, since=176),
         ),
+        parts=CONTRACT,
     ),
     Layout(81, q.MatchingSymbolsRequest, (REQUEST_ID, Field("pattern", TEXT))),
     Layout(91, q.MarketRuleRequest, (Field("rule_id", INTEGER),)),
@@ -149,7 +126,7 @@ REQUESTS: tuple[Layout, ...] = (
         q.HistoricalDataRequest,
         (
             REQUEST_ID,
-            CONTRACT_12,
+            *CONTRACT_12,
             Field("include_expired", BOOL),
             Field("end", TEXT),
             Field("bar_size", TEXT),
@@ -157,9 +134,11 @@ REQUESTS: tuple[Layout, ...] = (
             Field("regular_hours", BOOL),
             Field("what_to_show", TEXT),
             Field("date_format", INTEGER),
+            _LEGS,
             Field("keep_up_to_date", BOOL),
             Field("options", TEXT),
         ),
+        parts=CONTRACT,
     ),
     Layout(25, q.HistoricalDataCancel, (constant("1"), REQUEST_ID)),
     Layout(
@@ -167,12 +146,13 @@ REQUESTS: tuple[Layout, ...] = (
         q.HeadTimestampRequest,
         (
             REQUEST_ID,
-            CONTRACT_12,
+            *CONTRACT_12,
             Field("include_expired", BOOL),
             Field("regular_hours", BOOL),
             Field("what_to_show", TEXT),
             Field("date_format", INTEGER),
         ),
+        parts=CONTRACT,
     ),
     Layout(90, q.HeadTimestampCancel, (REQUEST_ID,)),
     Layout(
@@ -181,15 +161,56 @@ REQUESTS: tuple[Layout, ...] = (
         (
             constant("11"),
             REQUEST_ID,
-            CONTRACT_12,
-            _NO_DELTA_NEUTRAL,
+            *CONTRACT_12,
+            _LEGS,
+            Field("delta_neutral", optional(_DELTA_NEUTRAL)),
             Field("generic_ticks", TEXT),
             Field("snapshot", BOOL),
             Field("regulatory_snapshot", BOOL),
             Field("options", TEXT),
         ),
+        parts=CONTRACT,
     ),
     Layout(2, q.MarketDataCancel, (constant("2"), REQUEST_ID)),
+    Layout(
+        50,
+        q.RealTimeBarsRequest,
+        (
+            constant("3"),
+            REQUEST_ID,
+            *CONTRACT_12,
+            Field("bar_seconds", INTEGER),
+            Field("what_to_show", TEXT),
+            Field("regular_hours", BOOL),
+            Field("options", TEXT),
+        ),
+        parts=CONTRACT,
+    ),
+    Layout(51, q.RealTimeBarsCancel, (constant("1"), REQUEST_ID)),
+    Layout(
+        97,
+        q.TickByTickRequest,
+        (
+            REQUEST_ID,
+            *CONTRACT_12,
+            Field("kind", TEXT),
+            Field("tick_count", INTEGER),
+            Field("ignore_size", BOOL),
+        ),
+        parts=CONTRACT,
+    ),
+    Layout(98, q.TickByTickCancel, (REQUEST_ID,)),
+    Layout(
+        78,
+        q.OptionParametersRequest,
+        (
+            REQUEST_ID,
+            Field("underlying_symbol", TEXT),
+            Field("exchange", TEXT),
+            Field("underlying_type", TEXT),
+            Field("underlying_con_id", INTEGER),
+        ),
+    ),
     Layout(59, q.MarketDataTypeRequest, (constant("1"), Field("type", INTEGER))),
     Layout(
         4,
@@ -197,253 +218,4 @@ REQUESTS: tuple[Layout, ...] = (
         (constant("1"), Field("order_id", INTEGER), Field("manual_time", TEXT, since=169)),
     ),
     Layout(58, q.GlobalCancel, (constant("1"),)),
-)
-
-_BAR = nested(
-    r.HistoricalBar,
-    Field("time", TEXT),
-    Field("open", DECIMAL),
-    Field("high", DECIMAL),
-    Field("low", DECIMAL),
-    Field("close", DECIMAL),
-    Field("volume", DECIMAL),
-    Field("average", DECIMAL),
-    Field("count", INTEGER),
-)
-_SAMPLE = nested(
-    r.SymbolSample,
-    Field("con_id", INTEGER),
-    Field("symbol", TEXT),
-    Field("security_type", TEXT),
-    Field("primary_exchange", TEXT),
-    Field("currency", TEXT),
-    Field("derivatives", repeated(TEXT)),
-    Field("description", ESCAPED_TEXT, since=176),
-    Field("issuer_id", TEXT, since=176),
-)
-_INCREMENT = nested(r.PriceIncrement, Field("low_edge", DECIMAL), Field("increment", DECIMAL))
-_HELD = (Field("position", DECIMAL), Field("average_cost", DECIMAL))
-
-
-def _money(*names: str) -> tuple[Field, ...]:
-    return tuple(Field(name, DECIMAL) for name in names)
-
-
-def _constants(*texts: str) -> tuple[Field, ...]:
-    return tuple(constant(text) for text in texts)
-
-
-def _inside(part: str, *fields: Field) -> tuple[Field, ...]:
-    return tuple(Field(f"{part}.{field.name}", field.kind) for field in fields)
-
-
-_FALSE, _ONE, _EIGHT, _HUNDRED = (constant(text).kind for text in ("0", "1", "8", "100"))
-
-
-def _unset_tail() -> tuple[Field, ...]:
-    return (constant(UNSET_DOUBLE), constant(""))
-
-
-REPLIES: tuple[Layout, ...] = (
-    Layout(9, r.NextValidId, (constant("1"), Field("order_id", INTEGER))),
-    Layout(15, r.ManagedAccounts, (constant("1"), Field("accounts", TEXT))),
-    Layout(49, r.CurrentTime, (constant("1"), Field("epoch_seconds", INTEGER))),
-    Layout(
-        4,
-        r.Notice,
-        (
-            constant("2"),
-            Field("id", INTEGER),
-            Field("code", INTEGER),
-            Field("text", ESCAPED_TEXT),
-            Field("advanced", TEXT, since=166),
-        ),
-    ),
-    Layout(
-        6,
-        r.AccountValue,
-        (
-            constant("2"),
-            Field("key", TEXT),
-            Field("value", TEXT),
-            Field("currency", TEXT),
-            ACCOUNT,
-        ),
-    ),
-    Layout(
-        7,
-        r.PortfolioItem,
-        (
-            constant("8"),
-            CONTRACT_HELD,
-            *_money("position", "market_price", "market_value", "average_cost"),
-            *_money("unrealized", "realized"),
-            ACCOUNT,
-        ),
-    ),
-    Layout(8, r.AccountTime, (constant("1"), Field("time", TEXT))),
-    Layout(54, r.AccountDownloadEnd, (constant("1"), ACCOUNT)),
-    Layout(
-        73,
-        r.AccountUpdateMulti,
-        (
-            constant("1"),
-            REQUEST_ID,
-            ACCOUNT,
-            MODEL,
-            Field("key", TEXT),
-            Field("value", TEXT),
-            Field("currency", TEXT),
-        ),
-    ),
-    Layout(74, r.AccountUpdateMultiEnd, (constant("1"), REQUEST_ID)),
-    Layout(
-        63,
-        r.AccountSummary,
-        (
-            constant("1"),
-            REQUEST_ID,
-            ACCOUNT,
-            Field("tag", TEXT),
-            Field("value", TEXT),
-            Field("currency", TEXT),
-        ),
-    ),
-    Layout(64, r.AccountSummaryEnd, (constant("1"), REQUEST_ID)),
-    Layout(61, r.Position, (constant("3"), ACCOUNT, CONTRACT_11, *_HELD)),
-    Layout(62, r.PositionEnd, (constant("1"),)),
-    Layout(71, r.PositionMulti, (constant("3"), REQUEST_ID, ACCOUNT, CONTRACT_11, *_HELD, MODEL)),
-    Layout(72, r.PositionMultiEnd, (constant("1"), REQUEST_ID)),
-    Layout(94, r.PnL, (REQUEST_ID, *_money("daily", "unrealized", "realized"))),
-    Layout(
-        95,
-        r.PnLSingle,
-        (REQUEST_ID, *_money("position", "daily", "unrealized", "realized", "value")),
-    ),
-    Layout(53, r.OpenOrderEnd, (constant("1"),)),
-    Layout(
-        3,
-        r.OrderStatus,
-        (
-            Field("order_id", INTEGER),
-            Field("status", TEXT),
-            *_money("filled", "remaining", "price_average"),
-            Field("perm_id", INTEGER),
-            Field("parent_id", INTEGER),
-            Field("price_last", DECIMAL),
-            Field("client_id", INTEGER),
-            Field("why_held", TEXT),
-            Field("price_market_cap", DECIMAL),
-        ),
-    ),
-    Layout(
-        11,
-        r.ExecutionDetails,
-        (
-            REQUEST_ID,
-            Field("order_id", INTEGER),
-            CONTRACT_11,
-            Field("execution.execution_id", TEXT),
-            Field("execution.time", _TIME),
-            ACCOUNT,
-            Field("execution.exchange", TEXT),
-            Field("execution.side", TEXT),
-            *_money("execution.quantity", "execution.price"),
-            Field("perm_id", INTEGER),
-            Field("client_id", INTEGER),
-            constant("0"),  # liquidation
-            *_money("execution.quantity_cumulative", "execution.price_average"),
-            Field("order_ref", TEXT),
-            *_constants("", "", "", "2"),  # evRule, evMultiplier, modelCode, lastLiquidity: removed
-            Field("", _FALSE, since=178),  # pendingPriceRevision
-        ),
-        parts={"execution": Execution},
-    ),
-    Layout(
-        10,
-        r.ContractDetails,
-        (
-            Field("", _EIGHT, until=164),
-            REQUEST_ID,
-            *_inside("contract", Field("symbol", TEXT), Field("security_type", TEXT)),
-            *_inside("contract", Field("expiry", TEXT), Field("strike", DECIMAL)),
-            *_inside("contract", Field("right", TEXT), _EXCHANGE),
-            *_inside("contract", Field("currency", TEXT), Field("local_symbol", TEXT)),
-            Field("market_name", TEXT),
-            *_inside("contract", Field("trading_class", TEXT), Field("con_id", INTEGER)),
-            Field("tick", DECIMAL),
-            Field("", _HUNDRED, until=164),  # mdSizeMultiplier
-            *_inside("contract", Field("multiplier", TEXT)),
-            Field("order_types", TEXT),
-            Field("valid_exchanges", TEXT),
-            *_constants("1", "0"),  # priceMagnifier, underConId
-            Field("long_name", ESCAPED_TEXT),
-            *_inside("contract", _PRIMARY),
-            *_constants("", "", "", ""),  # contractMonth, industry, category, subcategory
-            Field("time_zone", TEXT),
-            Field("trading_hours", TEXT),
-            Field("liquid_hours", TEXT),
-            *_constants("", "", "0"),  # evRule, evMultiplier, no security ids
-            *_constants("1", "", ""),  # aggGroup, underSymbol, underSecType
-            Field("market_rules", TEXT),
-            constant(""),  # realExpirationDate
-            Field("stock_type", TEXT),
-            Field("", _ONE, since=163, until=164),  # sizeMinTick
-            *(Field("", size, since=164) for size in (_ONE, _ONE, _HUNDRED)),
-        ),
-        parts={"contract": Contract},
-    ),
-    Layout(102, r.CompletedOrdersEnd, ()),
-    Layout(55, r.ExecutionDetailsEnd, (constant("1"), REQUEST_ID)),
-    Layout(
-        59,
-        r.CommissionReport,
-        (
-            constant("1"),
-            Field("execution_id", TEXT),
-            Field("commission", DECIMAL),
-            Field("currency", TEXT),
-            Field("realized", UNSET_DECIMAL),
-            *_unset_tail(),
-        ),
-    ),
-    Layout(52, r.ContractDetailsEnd, (constant("1"), REQUEST_ID)),
-    Layout(79, r.SymbolSamples, (REQUEST_ID, Field("samples", repeated(_SAMPLE)))),
-    Layout(
-        93, r.MarketRule, (Field("rule_id", INTEGER), Field("increments", repeated(_INCREMENT)))
-    ),
-    Layout(
-        17,
-        r.HistoricalData,
-        (REQUEST_ID, Field("start", TEXT), Field("end", TEXT), Field("bars", repeated(_BAR))),
-    ),
-    Layout(88, r.HeadTimestamp, (REQUEST_ID, Field("time", TEXT))),
-    Layout(
-        1,
-        r.TickPrice,
-        (
-            constant("6"),
-            REQUEST_ID,
-            Field("tick_type", INTEGER),
-            *_money("price", "size"),
-            Field("attributes", INTEGER),
-        ),
-    ),
-    Layout(
-        2,
-        r.TickSize,
-        (constant("6"), REQUEST_ID, Field("tick_type", INTEGER), Field("size", DECIMAL)),
-    ),
-    Layout(
-        81,
-        r.TickRequestParameters,
-        (
-            REQUEST_ID,
-            Field("tick", DECIMAL),
-            Field("bbo_exchange", TEXT),
-            Field("snapshot_permissions", INTEGER),
-        ),
-    ),
-    Layout(58, r.MarketDataType, (constant("1"), REQUEST_ID, Field("type", INTEGER))),
-    Layout(57, r.TickSnapshotEnd, (constant("1"), REQUEST_ID)),
 )

@@ -1,26 +1,29 @@
 """What the market shows at an instant: quotes, last prices, and the instants at which they change.
 
 The price at an instant T is the open of the bar that is open at T (`start <= T < end`): nothing
-later than T is ever seen. The finest intraday bar wins; a daily bar speaks only on a date without
-intraday bars of the symbol. Bid and ask lie half a spread around it, rounded outwards to the tick.
+later than T is ever seen. The finest intraday bar wins; a daily bar speaks only in regular hours on
+a date without intraday bars of the contract. Bid and ask lie half a spread around it, rounded
+outwards to the tick. Outside regular hours there are prices exactly where there are bars.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from itertools import accumulate
 
-from gateway.simulator.bars import ONE_DAY, ONE_MINUTE, THIRTY_MINUTES, Bar, BarBook
-from gateway.simulator.contracts import Listing
-from gateway.simulator.hours import Session, new_york_day
+from gateway.simulator.bars import INTRADAY, ONE_DAY, Bar, BarBook
+from gateway.simulator.calendars import Calendar
+from gateway.simulator.contracts import Listing, conforms, expired, step_at
+from gateway.simulator.hours import Session, new_york, new_york_day
 
-_DAYS_AHEAD_MAX = 14
-_INTRADAY = (ONE_MINUTE, THIRTY_MINUTES)
+CENT = Decimal("0.01")
 
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """Prices of one contract at one instant; bid and ask are None while the market is closed."""
+    """Prices of one contract at one instant; bid and ask are None while it cannot trade."""
 
     bid: Decimal | None
     ask: Decimal | None
@@ -34,99 +37,258 @@ class Quote:
         return self.ask if side > 0 else self.bid
 
 
-class Market:
-    """The bar book, asked as a market."""
+@dataclass(frozen=True, slots=True)
+class DaySoFar:
+    """What is known of a trading day: the range and volume of its finished bars."""
 
-    def __init__(self, book: BarBook, half_spread: Decimal = Decimal("0.01")) -> None:
+    high: Decimal
+    low: Decimal
+    volume: Decimal
+    traded_at: datetime
+    """When the last of those bars ended, or the one that is open began."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A quote and for how long it stands: from `since` until before `until`."""
+
+    since: datetime
+    until: datetime
+    quote: Quote | None
+
+
+class Market:
+    """The bar book, asked as a market.
+
+    `half_spread` is that of a contract with ticks of a cent; others scale with their tick.
+    """
+
+    def __init__(self, book: BarBook, half_spread: Decimal = CENT) -> None:
         self.book = book
         self.half_spread = half_spread
+        self._seen: dict[str, _Seen] = {}
+        self._ahead: dict[tuple[str, bool], tuple[datetime, Session]] = {}
+        self._intraday: dict[tuple[str, date], bool] = {}
+        self._last_trades: dict[str, datetime] = {}
+        self._days: dict[tuple[str, str], _Running] = {}
 
-    def open_bar(self, symbol: str, now: datetime) -> Bar | None:
-        """The bar that is open now inside the regular session, or None."""
-        day = new_york_day(now)
-        session = self.book.session(day)
-        if session is None or not session.contains(now):
+    def calendar(self, listing: Listing) -> Calendar:
+        """The trading days of a contract."""
+        return self.book.calendar(listing.hours)
+
+    def is_open(self, listing: Listing, now: datetime, outside_rth: bool = False) -> bool:
+        """Whether the regular session is on, or with `outside_rth` the extended one."""
+        ahead = self.extended_ahead if outside_rth else self.session_ahead
+        session = ahead(listing, now)
+        if not session.contains(now) or expired(listing, session.day):
+            return False
+        last = self._last_trade(listing)
+        return last is None or now < last
+
+    def session_ahead(self, listing: Listing, now: datetime) -> Session:
+        """The regular session that is on, or the next one."""
+        return self._session_ahead(listing, now, extended=False)
+
+    def extended_ahead(self, listing: Listing, now: datetime) -> Session:
+        """The session with the hours before and after it that is on, or the next one."""
+        return self._session_ahead(listing, now, extended=True)
+
+    def conforms(self, price: Decimal, listing: Listing) -> bool:
+        """Whether a price is on the market rule of the contract."""
+        return conforms(price, listing)
+
+    def open_bar(self, listing: Listing, now: datetime) -> Bar | None:
+        """The bar that is open now, in regular or extended hours, or None."""
+        if not self.is_open(listing, now, outside_rth=True):
             return None
-        for size in _INTRADAY:
-            bar = self.book.series(symbol, size).at(now)
+        for size in INTRADAY:
+            bar = self.book.series(listing.key, size).at(now)
             if bar is not None:
                 return bar
-        daily = self.book.series(symbol, ONE_DAY).at(now)
-        return None if self._has_intraday(symbol, day) else daily
+        session = self.session_ahead(listing, now)
+        if not session.contains(now) or self._has_intraday(listing, session):
+            return None
+        return self.book.series(listing.key, ONE_DAY).at(now)
 
-    def finished_bars(self, symbol: str, when: datetime) -> tuple[Bar, ...]:
-        """The bar that traded until exactly this instant, if there is one."""
-        bar = self.open_bar(symbol, when - timedelta(microseconds=1))
+    def finished_bars(self, listing: Listing, when: datetime) -> tuple[Bar, ...]:
+        """The bar that traded until exactly this instant, if there is one, in any hours."""
+        bar = self.open_bar(listing, when - timedelta(microseconds=1))
         return (bar,) if bar is not None and bar.end == when else ()
 
     def quote(self, listing: Listing, now: datetime) -> Quote | None:
-        """The quote now, or None for a symbol without any bar up to now."""
-        last = self.last_price(listing.symbol, now)
-        if last is None:
-            return None
-        bar = self.open_bar(listing.symbol, now)
-        return Quote(
-            bid=None if bar is None else self._rounded(last - self.half_spread, listing, -1),
-            ask=None if bar is None else self._rounded(last + self.half_spread, listing, 1),
-            last=last,
-            open=self._session_open(listing.symbol, now),
-            close=self._previous_close(listing.symbol, now),
-        )
+        """The quote now, or None for a contract without any bar up to now."""
+        seen = self._seen.get(listing.key)
+        if seen is None or not seen.since <= now < seen.until:
+            seen = _Seen(now, self.stands_until(listing, now), self._look(listing, now))
+            self._seen[listing.key] = seen
+        return seen.quote
 
-    def last_price(self, symbol: str, now: datetime) -> Decimal | None:
+    def last_price(self, listing: Listing, now: datetime) -> Decimal | None:
         """The open of the bar that is open now, else the close of the last finished bar."""
-        bar = self.open_bar(symbol, now)
-        if bar is not None:
-            return bar.open
-        ended = self._last_finished(symbol, now, (*_INTRADAY, ONE_DAY))
-        return None if ended is None else ended.close
+        quote = self.quote(listing, now)
+        return None if quote is None else quote.last
 
-    def is_open(self, now: datetime) -> bool:
-        """Whether the regular session is on."""
-        session = self.book.session(new_york_day(now))
-        return session is not None and session.contains(now)
+    def side_price(self, last: Decimal, listing: Listing, side: int) -> Decimal:
+        """The ask (side 1) or bid (side -1) around a price, rounded outwards to the tick."""
+        price = last + side * self.half_spread * listing.tick / CENT
+        step = step_at(max(price, Decimal(0)), listing)
+        ticks = (price / step).to_integral_value(ROUND_CEILING if side > 0 else ROUND_FLOOR)
+        return max(ticks * step, step)
 
-    def session_ahead(self, now: datetime) -> Session:
-        """The session that is on, or the next one."""
-        for ahead in range(_DAYS_AHEAD_MAX):
-            session = self.book.session(new_york_day(now) + timedelta(days=ahead))
-            if session is not None and now < session.closes:
-                return session
-        raise ValueError(f"no session within {_DAYS_AHEAD_MAX} days of {now}")
+    def day_so_far(self, listing: Listing, now: datetime) -> DaySoFar | None:
+        """Range and volume of the trading day so far, None before its first bar.
 
-    def changes(self, symbols: Iterable[str], after: datetime, until: datetime) -> list[datetime]:
-        """The instants in `(after, until]` at which a bar of these symbols begins or ends."""
+        A bar that is open counts with its open.
+        """
+        session = self.extended_ahead(listing, now)
+        begun = (self._running(listing, size, session) for size in (*INTRADAY, ONE_DAY))
+        told = [running for running in begun if running.starts and running.starts[0] <= now]
+        # Of several sizes that which covers most of the day so far; of equals the finest.
+        return max(told, key=lambda running: running.covered(now)).at(now) if told else None
+
+    def _running(self, listing: Listing, size: str, session: Session) -> "_Running":
+        running = self._days.get((listing.key, size))
+        if running is None or running.day != session.day:
+            series = self.book.series(listing.key, size)
+            known = series.between(session.opens, session.closes)
+            bars = [bar for bar in known if bar.day == session.day]
+            running = self._days[listing.key, size] = _running_of(session.day, bars)
+        return running
+
+    def changes(
+        self, listings: Iterable[Listing], after: datetime, until: datetime
+    ) -> list[datetime]:
+        """The instants in `(after, until]` at which a bar or a session of these begins or ends."""
         times: set[datetime] = set()
-        for symbol in symbols:
-            for size in (*_INTRADAY, ONE_DAY):
-                for bar in self.book.series(symbol, size).between(after, until):
+        for listing in listings:
+            for size in (*INTRADAY, ONE_DAY):
+                for bar in self.book.series(listing.key, size).between(after, until):
                     times |= {bar.start, bar.end}
+            times |= self._session_ends(self.calendar(listing), after, until)
         return sorted(time for time in times if after < time <= until)
 
-    def _has_intraday(self, symbol: str, day: date) -> bool:
-        session = self.book.session(day)
-        if session is None:
-            return False
-        return any(
-            bar.start < session.closes and bar.end > session.opens
-            for size in _INTRADAY
-            for bar in self.book.series(symbol, size).between(session.opens, session.closes)
+    def next_change(self, listing: Listing, now: datetime) -> datetime:
+        """The next instant at which a bar or a session of a contract begins or ends."""
+        sessions = (self.session_ahead(listing, now), self.extended_ahead(listing, now))
+        series = [self.book.series(listing.key, size) for size in (*INTRADAY, ONE_DAY)]
+        times = [found for item in series if (found := item.next_change(now)) is not None]
+        times += [end for session in sessions for end in (session.opens, session.closes)]
+        last = self._last_trade(listing)
+        times += [] if last is None else [last]
+        return min(instant for instant in times if instant > now)
+
+    def stands_until(self, listing: Listing, now: datetime) -> datetime:
+        """Until when nothing changes of what the market shows of a contract."""
+        midnight = new_york(new_york_day(now) + timedelta(days=1), time(0))
+        return min(midnight, self.next_change(listing, now))
+
+    def first_bar(self, listing: Listing) -> datetime | None:
+        """When the first bar of any size begins."""
+        series = [self.book.series(listing.key, size) for size in (*INTRADAY, ONE_DAY)]
+        return min((item.starts[0] for item in series if item.starts), default=None)
+
+    def _last_trade(self, listing: Listing) -> datetime | None:
+        """When a contract stops to trade on its last day, None if its session decides."""
+        if not listing.last_trade_time:
+            return None
+        if listing.key not in self._last_trades:
+            text = f"{listing.expiry} {listing.last_trade_time}"
+            zone = self.calendar(listing).hours.zone
+            local = datetime.strptime(text, "%Y%m%d %H:%M:%S").replace(tzinfo=zone)
+            self._last_trades[listing.key] = local.astimezone(UTC)
+        return self._last_trades[listing.key]
+
+    def _look(self, listing: Listing, now: datetime) -> Quote | None:
+        bar = self.open_bar(listing, now)
+        last = bar.open if bar is not None else self._last_close(listing, now)
+        if last is None:
+            return None
+        return Quote(
+            bid=None if bar is None else self.side_price(last, listing, -1),
+            ask=None if bar is None else self.side_price(last, listing, 1),
+            last=last,
+            open=self._session_open(listing, now),
+            close=self._previous_close(listing, now),
         )
 
-    def _last_finished(self, symbol: str, now: datetime, sizes: tuple[str, ...]) -> Bar | None:
-        ended = [self.book.series(symbol, size).finished(now)[-1:] for size in sizes]
-        return max((bar for bars in ended for bar in bars), key=lambda bar: bar.end, default=None)
+    def _session_ahead(self, listing: Listing, now: datetime, *, extended: bool) -> Session:
+        known = self._ahead.get((listing.hours, extended))
+        if known is None or not known[0] <= now < known[1].closes:
+            calendar = self.calendar(listing)
+            wall = calendar.hours.extended if extended else calendar.hours.regular
+            known = (now, calendar.ahead(wall, now))
+            self._ahead[listing.hours, extended] = known
+        return known[1]
 
-    def _session_open(self, symbol: str, now: datetime) -> Decimal | None:
-        begun = self.book.series(symbol, ONE_DAY).started(now)[-1:]
-        today = new_york_day(now)
-        return begun[0].open if begun and begun[0].day == today else None
+    def _session_ends(self, calendar: Calendar, after: datetime, until: datetime) -> set[datetime]:
+        first, last = calendar.hours.trading_day(after), calendar.hours.trading_day(until)
+        days = (first + timedelta(days=number) for number in range((last - first).days + 1))
+        sessions = [each(day) for day in days for each in (calendar.regular, calendar.extended)]
+        return {end for item in sessions if item is not None for end in (item.opens, item.closes)}
 
-    def _previous_close(self, symbol: str, now: datetime) -> Decimal | None:
-        ended = self._last_finished(symbol, now, (ONE_DAY,))
+    def _has_intraday(self, listing: Listing, session: Session) -> bool:
+        key = (listing.key, session.day)
+        if key not in self._intraday:
+            self._intraday[key] = any(
+                bar.start < session.closes and bar.end > session.opens
+                for size in INTRADAY
+                for bar in self.book.series(listing.key, size).between(
+                    session.opens, session.closes
+                )
+            )
+        return self._intraday[key]
+
+    def _last_close(self, listing: Listing, now: datetime) -> Decimal | None:
+        series = (self.book.series(listing.key, size) for size in (*INTRADAY, ONE_DAY))
+        ended = [bar for item in series if (bar := item.last_finished(now)) is not None]
+        return max(ended, key=lambda bar: bar.end).close if ended else None
+
+    def _session_open(self, listing: Listing, now: datetime) -> Decimal | None:
+        begun = self.book.series(listing.key, ONE_DAY).last_started(now)
+        today = self.calendar(listing).hours.trading_day(now)
+        return begun.open if begun is not None and begun.day == today else None
+
+    def _previous_close(self, listing: Listing, now: datetime) -> Decimal | None:
+        ended = self.book.series(listing.key, ONE_DAY).last_finished(now)
         return None if ended is None else ended.close
 
-    def _rounded(self, price: Decimal, listing: Listing, side: int) -> Decimal:
-        rounding = ROUND_CEILING if side > 0 else ROUND_FLOOR
-        ticks = (price / listing.tick).to_integral_value(rounding)
-        return max(ticks * listing.tick, listing.tick)
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """A day's bars of one size with the range and volume up to each."""
+
+    day: date
+    starts: list[datetime]
+    bars: list[Bar]
+    highs: list[Decimal]
+    lows: list[Decimal]
+    volumes: list[Decimal]
+
+    def covered(self, now: datetime) -> timedelta:
+        """How much time its bars cover that are over by now."""
+        length = self.bars[0].end - self.bars[0].start
+        return length * bisect_right(self.starts, now - length)
+
+    def at(self, now: datetime) -> DaySoFar:
+        """The day at an instant at which one of its bars has begun."""
+        index = bisect_right(self.starts, now) - 1
+        bar = self.bars[index]
+        if bar.end <= now:
+            sums = (self.highs[index], self.lows[index], self.volumes[index])
+            return DaySoFar(*sums, traded_at=bar.end)
+        if not index:
+            return DaySoFar(bar.open, bar.open, Decimal(0), traded_at=bar.start)
+        high, low = self.highs[index - 1], self.lows[index - 1]
+        volume = self.volumes[index - 1]
+        return DaySoFar(max(high, bar.open), min(low, bar.open), volume, traded_at=bar.start)
+
+
+def _running_of(day: date, bars: list[Bar]) -> _Running:
+    return _Running(
+        day,
+        [bar.start for bar in bars],
+        bars,
+        list(accumulate((bar.high for bar in bars), max)),
+        list(accumulate((bar.low for bar in bars), min)),
+        list(accumulate(bar.volume for bar in bars)),
+    )

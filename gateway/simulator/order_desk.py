@@ -1,51 +1,53 @@
-"""The life of orders: placing, changing, cancelling, trading, ending, and telling who may know.
+"""The life of orders: placing, changing, cancelling, waiting, ending.
 
 Sequence of a market order, as recorded from IB: openOrder PreSubmitted, orderStatus PreSubmitted,
 execDetails, openOrder Filled, orderStatus Filled, openOrder with the commission, commissionReport;
 then positions, portfolio and account values. The execution comes before the status that reports
-it, the commission last.
+it, the commission last. How orders trade: matching; what is on record: order_record.
+
+The verbs below `release` are what people at the broker and faults do to orders; each tells the
+clients what IB would tell them.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from gateway.simulator import replies as r
 from gateway.simulator import requests as q
-from gateway.simulator.account import Trade, margin_change, rounded
 from gateway.simulator.account_desk import AccountDesk
-from gateway.simulator.admission import Candidate, refusal
+from gateway.simulator.admission import Candidate, Refusal, refusal, rejected
 from gateway.simulator.broker import Broker
 from gateway.simulator.contracts import Contract, Listing
-from gateway.simulator.fills import (
-    commission,
-    execution_id,
-    number_from,
-    parts,
-    price_in,
-    price_now,
+from gateway.simulator.execution_desk import ExecutionDesk
+from gateway.simulator.fill_models import fill_model
+from gateway.simulator.fills import number_from
+from gateway.simulator.matching import Matching, kind_of
+from gateway.simulator.order_limits import LOCATING, OrderLimits, Request
+from gateway.simulator.order_record import OrderRecord
+from gateway.simulator.order_reports import OrderReports
+from gateway.simulator.order_times import auction_closed, life_of
+from gateway.simulator.order_warnings import PRESET, on_arrival, until_open
+from gateway.simulator.orders import (
+    LOCATE,
+    LONG_PAST,
+    PENDING_CANCEL,
+    TRIGGER,
+    Execution,
+    Order,
+    OrderTerms,
 )
-from gateway.simulator.hours import NEW_YORK, TIME_ZONE_NAME, new_york_day
-from gateway.simulator.orders import Execution, Margin, Order, OrderState, OrderTerms
+from gateway.simulator.what_if import what_if
 
 HAND_CLIENT_ID = 0
-"""Orders made by hand at TWS belong to client 0 and have order id 0."""
+"""Orders made by hand at TWS belong to client 0 and have order id 0 until they are bound."""
 PERM_ID_BASE = 1_000_000_000
-WORKING_MAX = 10_000
-"""Most working orders of all clients together."""
-
-
-@dataclass(slots=True)
-class OrderIds:
-    """The order ids of one client: the highest one used."""
-
-    highest: int = 0
-
-    def use(self, order_id: int) -> None:
-        """Remember an id."""
-        self.highest = max(self.highest, order_id)
+CANCELLED = "Order Canceled - reason:"
+DUPLICATE = Refusal(103, "Duplicate order id")
+FILLED_ALREADY = Refusal(104, "Cannot modify a filled order.")
+MISMATCH = Refusal(105, "Order being modified does not match the original order.")
 
 
 class OrderDesk:
@@ -53,347 +55,440 @@ class OrderDesk:
 
     def __init__(self, broker: Broker, accounts: AccountDesk) -> None:
         self._broker = broker
-        self._accounts = accounts
-        self._orders: dict[tuple[int, int], Order] = {}
-        self._working: dict[int, Order] = {}
-        self.done: list[Order] = []
-        self.executions: list[tuple[Order, Execution]] = []
-        self._commissions: dict[str, r.CommissionReport] = {}
-        self._ids: dict[int, OrderIds] = {}
-        self._perm_ids = PERM_ID_BASE + number_from(broker.options.seed, "perm", 0) % 10**8
-        self._executed = 0
+        seed = number_from(broker.options.seed, "perm", 0)
+        self.record = OrderRecord(PERM_ID_BASE + seed % 10**8)
+        self._executions = ExecutionDesk(broker, self.record, accounts)
+        model = fill_model(broker.options.fill_model)
+        self._matching = Matching(broker, model, self._executions)
+        self._limits = OrderLimits(broker, self.record)
+        self._reports = OrderReports(broker)
+        self._binds_hand_orders = False
+        self._watched: tuple[int, ...] = ()
+        self._quiet_until = LONG_PAST
+
+    # ------------------------------------------------------------------ looking
 
     @property
     def working(self) -> list[Order]:
         """Orders that can still trade, oldest first."""
-        return list(self._working.values())
+        return self.record.working
 
-    def commission_report(self, execution_id_: str) -> r.CommissionReport:
-        """What an execution cost."""
-        return self._commissions[execution_id_]
+    @property
+    def done(self) -> list[Order]:
+        """Orders that ended today, in the order of their end."""
+        return self.record.done
+
+    def find(self, perm_id: int) -> Order | None:
+        """The order with this permanent id, working or of today."""
+        return self.record.find(perm_id)
+
+    def by_ref(self, order_ref: str) -> list[Order]:
+        """The orders with this reference, working or of today, oldest first."""
+        return self.record.by_ref(order_ref)
+
+    def known(self, client_id: int, order_id: int) -> Order | None:
+        """The client's order with this id, working or of today."""
+        return self.record.known(client_id, order_id)
 
     def next_id(self, client_id: int) -> int:
         """The lowest order id the client may use."""
-        return self._ids.setdefault(client_id, OrderIds()).highest + 1
+        return self.record.ids(client_id).highest + 1
 
-    def place(self, client_id: int, request: q.PlaceOrder) -> None:
-        """placeOrder: a new order, a change of a known one, or a what-if question."""
-        known = self._orders.get((client_id, request.order_id))
+    def forget(self, client_id: int) -> None:
+        """Orders outlive their client; only client 0 stops being given those made by hand."""
+        if client_id == HAND_CLIENT_ID:
+            self._binds_hand_orders = False
+
+    # ------------------------------------------------------------------ requests
+
+    def place(self, client_id: int, request: q.PlaceOrder, held: str = "") -> Order | None:
+        """placeOrder: a new order, a change of a known one, or a what-if question.
+
+        `held` keeps a new order from the market, for this reason, until it is released. Returns
+        the order that was placed or changed; None when nothing was.
+        """
+        known = self.record.known(client_id, request.order_id)
         if known is not None:
-            self._change(client_id, known, request)
-            return
+            return self._change(known, request)
+        preset = self._broker.options.day_preset_notice and not request.terms.tif
         accepted = self._admit(client_id, request)
         if accepted is None:
-            return
-        listing, contract = accepted
-        if request.terms.what_if:
-            self._answer_what_if(client_id, request, listing)
-            return
-        ids = self._ids.setdefault(client_id, OrderIds())
-        if request.order_id <= ids.highest:
-            self._broker.refuse(client_id, request.order_id, 103, "Duplicate order id")
-            return
-        ids.use(request.order_id)
-        if self._lacks_margin(client_id, request, listing):
-            return
-        self._accept(client_id, request, contract)
+            return None
+        listing, placed = accepted
+        if placed.terms.what_if:
+            self._answer_what_if(client_id, placed, listing)
+            return None
+        order = self._new(client_id, placed, listing)
+        if order is not None:
+            self._receive(order, [PRESET] if preset else [], held)
+        return order
 
     def cancel(self, client_id: int, request: q.CancelOrder) -> None:
         """cancelOrder: only the client that placed an order can cancel it."""
-        order = self._orders.get((client_id, request.order_id))
-        about = f"OrderId {request.order_id} that needs to be cancelled"
-        if order is None:
-            self._broker.refuse(client_id, request.order_id, 10147, f"{about} is not found.")
+        order_id = request.order_id
+        order = self.record.known(client_id, order_id)
+        about = f"OrderId {order_id} that needs to be cancelled"
+        if order is None and 0 < order_id <= self.record.ids(client_id).highest:
+            self._broker.refuse(client_id, order_id, 135, f"Can't find order with id ={order_id}")
+        elif order is None:
+            self._broker.refuse(client_id, order_id, 10147, f"{about} is not found.")
         elif not order.working:
             text = f"{about} cannot be cancelled, state: {order.status}."
-            self._broker.refuse(client_id, request.order_id, 10148, text)
+            self._broker.refuse(client_id, order_id, 10148, text)
         else:
-            self.end(order, "Order Canceled - reason:")
+            self._cancel(order)
 
     def cancel_all(self, client_id: int, request: q.GlobalCancel) -> None:
         """reqGlobalCancel: every working order, whoever placed it."""
         for order in self.working:
-            self.end(order, "Order Canceled - reason:")
+            self._cancel(order)
 
-    def end(self, order: Order, reason: str) -> None:
-        """Take a working order off the market: status Cancelled, then error 202."""
-        order.status = "Cancelled"
-        self._finish(order)
-        self._tell(order, self._status(order))
-        self._broker.refuse(order.client_id, order.order_id, 202, reason)
+    # ------------------------------------------------------------------ time
 
     def match(self, now: datetime) -> None:
         """Let working orders trade at an instant; `now` is when a bar begins, ends, or both."""
         for order in self.working:
-            self._match_finished(order, now)
-            if order.working:
-                self._try_now(order)
+            if order.status == PENDING_CANCEL and self._matching.is_open(order):
+                self.end(order, CANCELLED)
+        self._matching.match(self.working, now)
+        for order in self.working:
+            if order.terms.tif == "IOC" and order.active_from <= now and not order.held:
+                self.end(order, CANCELLED)
 
     def expire(self, now: datetime) -> None:
-        """End DAY orders whose session is over."""
+        """End the orders whose time is over."""
         for order in self.working:
-            if order.terms.tif != "GTC" and order.expires_at <= now:
-                self.end(order, "Order Canceled - reason:")
+            if order.expires_at <= now:
+                self.end(order, CANCELLED)
 
-    def trade_by_hand(self, listing: Listing, quantity: Decimal, price: Decimal) -> Order:
-        """Someone at TWS trades: an order of client 0, id 0, no reference, filled at once."""
-        terms = OrderTerms(
-            action="BUY" if quantity > 0 else "SELL",
-            quantity=abs(quantity),
-            tif="DAY",
-            account=self._broker.account.account_id,
-        )
-        order = self._new_order(HAND_CLIENT_ID, 0, listing.contract(), terms)
-        self._tell(order, self.open_order(order), self._status(order))
-        self._fill(order, price)
+    def instants(self, after: datetime, until: datetime) -> list[datetime]:
+        """When, in `(after, until]`, something can happen to a working order."""
+        if not self.record.working_count:
+            return []
+        market, con_ids = self._broker.market, self.record.working_con_ids()
+        times = set(self.record.alarms(until))
+        if con_ids != self._watched or until >= self._quiet_until:
+            listings = [self._broker.contracts.by_con_id(con_id) for con_id in con_ids]
+            times |= set(market.changes(listings, after, until))
+            self._watched = con_ids
+            self._quiet_until = min(market.next_change(listing, until) for listing in listings)
+        return sorted(times)
+
+    # ------------------------------------------------------------------ orders by hand
+
+    def trade_by_hand(
+        self, listing: Listing, quantity: Decimal, price: Decimal, *, liquidation: bool = False
+    ) -> Order:
+        """Someone at TWS trades: an order of client 0, id 0, no reference, filled at once.
+
+        A `liquidation` is the broker's own doing; its executions are marked.
+        """
+        terms = self._complete(OrderTerms(_action(quantity), abs(quantity)))
+        order = self._make(HAND_CLIENT_ID, q.PlaceOrder(0, listing.contract(), terms), listing)
+        order.by_hand, order.liquidation = True, liquidation
+        self._reports.tell_state(order)
+        self._executions.fill(order, order.remaining, price)
         return order
 
-    def open_order(self, order: Order) -> r.OpenOrder:
-        """The order as openOrder shows it."""
-        state = OrderState(
-            order.status,
-            commission=order.commission,
-            commission_currency=self._broker.account.currency if order.commission else "",
-        )
-        return r.OpenOrder(
-            order.order_id, order.client_id, order.perm_id, order.contract, order.terms, state
-        )
+    def place_by_hand(self, contract: Contract, terms: OrderTerms) -> Order:
+        """Someone at TWS places an order, of any type; no limit of the account holds it back.
 
-    def status(self, order: Order) -> r.OrderStatus:
-        """The order as orderStatus shows it."""
-        return self._status(order)
+        Raises:
+            ValueError: the contract is unknown, or a rule of admission refuses the order.
+        """
+        resolved = self._broker.contracts.resolve(contract)
+        if resolved is None:
+            raise ValueError(f"no such contract: {contract}")
+        terms = self._complete(terms)
+        objection = self._objection(resolved[0], terms)
+        if objection is not None:
+            raise ValueError(f"{objection.code}: {objection.text}")
+        order = self._make(HAND_CLIENT_ID, q.PlaceOrder(0, resolved[1], terms), resolved[0])
+        order.by_hand = True
+        if self._binds_hand_orders:
+            self.bind(order)
+        self._receive(order, [], "")
+        return order
 
-    def _admit(self, client_id: int, request: q.PlaceOrder) -> tuple[Listing, Contract] | None:
+    def bind_hand_orders(self, bind: bool) -> None:
+        """Whether new orders by hand are given to client 0 at once."""
+        self._binds_hand_orders = bind
+
+    def bind(self, order: Order) -> None:
+        """Give an order made by hand to client 0, which can then change and cancel it."""
+        if order.order_id == 0:
+            self.record.bind(order)
+            bound = r.OrderBound(order.perm_id, HAND_CLIENT_ID, order.order_id)
+            self._broker.send(HAND_CLIENT_ID, bound)
+
+    # ------------------------------------------------------------------ what else may happen
+
+    def hold(self, order: Order, why: str = LOCATE) -> None:
+        """Keep a working order from the market until it is released."""
+        order.status, order.why_held = "PreSubmitted", why
+        self._reports.tell_state(order)
+
+    def release(self, orders: Iterable[Order] | None = None) -> None:
+        """Let held orders go to the market, in one batch; all of them when none are named."""
+        for order in list(self.working if orders is None else orders):
+            if order.working and order.held:
+                order.active_from = max(order.active_from, self._broker.now)
+                order.why_held = self._waits_for(order)
+                self._start(order)
+
+    def fill(
+        self, order: Order, quantity: Decimal | None = None, price: Decimal | None = None
+    ) -> None:
+        """Execute an order now, by default all of it at the market; also one that has ended.
+
+        Raises:
+            ValueError: more than the order has left, or no price while the market has none.
+        """
+        size = order.remaining if quantity is None else quantity
+        if not 0 < size <= order.remaining:
+            raise ValueError(f"{size} is not between 0 and {order.remaining}")
+        at = self._price(order) if price is None else price
+        self._executions.fill(order, size, at)
+
+    def correct(
+        self, execution_id: str, quantity: Decimal | None = None, price: Decimal | None = None
+    ) -> Execution:
+        """Correct an execution of today: it comes again, the last group of its id counted up.
+
+        Raises:
+            ValueError: no such execution, or no such quantity.
+        """
+        return self._executions.correct(execution_id, quantity, price)
+
+    def bust(self, execution_id: str) -> Execution:
+        """Take an execution of today back. Raises ValueError when there is no such one."""
+        return self._executions.bust(execution_id)
+
+    def reject(self, order: Order, code: int, text: str, status: str = "Inactive") -> None:
+        """The exchange refuses an order that was accepted: a status, then the error."""
+        order.status, order.why_held = status, ""
+        self.record.finish(order, self._broker.now)
+        self._reports.tell_status(order)
+        self._reports.notice(order, code, text)
+
+    def end(self, order: Order, reason: str = CANCELLED) -> None:
+        """Take a working order off the market: status Cancelled, then error 202."""
+        order.status, order.why_held = "Cancelled", ""
+        self.record.finish(order, self._broker.now)
+        self._reports.tell_status(order)
+        self._reports.notice(order, 202, reason)
+
+    def vanish(self, order: Order) -> None:
+        """Forget an order without a word, as if it had never come; what it traded stays."""
+        self.record.drop(order)
+
+    def roll_back_ids(self, client_id: int, by: int) -> None:
+        """Issue the client's last ids once more, as a gateway does that restarted."""
+        self.record.roll_back_ids(client_id, by)
+
+    # ------------------------------------------------------------------ placing
+
+    def _admit(
+        self, client_id: int, request: q.PlaceOrder, known: Order | None = None
+    ) -> tuple[Listing, q.PlaceOrder] | None:
+        """The listing and the complete request, or None after telling the client why not."""
         resolved = self._broker.resolve(client_id, request.order_id, request.contract)
         if resolved is None:
             return None
-        candidate = Candidate(resolved[0], request.terms, self._broker.account.account_id)
-        objection = refusal(candidate)
-        if objection is None and len(self._working) < WORKING_MAX:
-            return resolved
-        code, text = (objection.code, objection.text) if objection else (201, "too many orders")
-        self._broker.refuse(client_id, request.order_id, code, text)
-        return None
+        terms = self._complete(request.terms, known)
+        objection = self._objection(resolved[0], terms, known is not None)
+        if objection is not None:
+            self._refuse(client_id, request, objection)
+            return None
+        return resolved[0], q.PlaceOrder(request.order_id, resolved[1], terms)
 
-    def _accept(self, client_id: int, request: q.PlaceOrder, contract: Contract) -> None:
-        account_id = self._broker.account.account_id
-        terms = replace(request.terms, account=account_id, tif=request.terms.tif or "DAY")
-        order = self._new_order(client_id, request.order_id, contract, terms)
-        self._tell(order, self.open_order(order), self._status(order))
-        self._start(order)
+    def _complete(self, terms: OrderTerms, known: Order | None = None) -> OrderTerms:
+        """The account filled in; without a time in force an order keeps its own, a new one DAY."""
+        tif = terms.tif or ("DAY" if known is None else known.terms.tif)
+        account_id = terms.account or self._broker.account.account_id
+        if (tif, account_id) == (terms.tif, terms.account):
+            return terms
+        return replace(terms, tif=tif, account=account_id)
 
-    def _new_order(
-        self, client_id: int, order_id: int, contract: Contract, terms: OrderTerms
-    ) -> Order:
-        self._perm_ids += 1
-        now = self._broker.now
-        expires_at = self._broker.market.session_ahead(now).closes
-        order = Order(order_id, client_id, self._perm_ids, contract, terms, now, expires_at)
-        self._working[order.perm_id] = order
-        if order_id:
-            self._orders[client_id, order_id] = order
+    def _objection(
+        self, listing: Listing, terms: OrderTerms, changing: bool = False
+    ) -> Refusal | None:
+        broker = self._broker
+        account_id = broker.account.account_id
+        if not broker.can_value(listing):
+            return rejected(f"no exchange rate for {listing.key} is known to this simulator")
+        return refusal(Candidate(listing, terms, account_id, broker.market, broker.now, changing))
+
+    def _new(self, client_id: int, request: q.PlaceOrder, listing: Listing) -> Order | None:
+        ids = self.record.ids(client_id)
+        if request.order_id <= ids.highest:
+            self._refuse(client_id, request, DUPLICATE)
+            return None
+        ids.use(request.order_id)
+        reserved = self._limits.judge(Request(listing, request.terms))
+        if isinstance(reserved, Refusal):
+            self._refuse(client_id, request, reserved)
+            return None
+        order = self._make(client_id, request, listing)
+        self.record.reserve(order, reserved)
         return order
 
+    def _make(self, client_id: int, request: q.PlaceOrder, listing: Listing) -> Order:
+        now = self._broker.now
+        life = life_of(request.terms, listing, self._broker.market, now)
+        terms = request.terms
+        perm_id = self.record.next_perm_id()
+        contract = request.contract
+        order = Order(request.order_id, client_id, perm_id, contract, terms, now, life.expires_at)
+        order.active_from = life.active_from
+        order.why_held = self._waits_for(order)
+        self.record.add(order)
+        self._set_alarms(order)
+        return order
+
+    def _receive(self, order: Order, notices: list[Refusal], held: str) -> None:
+        """Tell of an order that came or changed, with its warnings, and bring it to the market."""
+        listing = self._listing(order)
+        order.why_held = held or order.why_held
+        notices = [
+            *self._locate(order, listing),
+            *notices,
+            *on_arrival(order.terms, order.contract),
+        ]
+        self._reports.tell_state(order)
+        for notice in notices:
+            self._reports.notice(order, notice.code, notice.text)
+        self._start(order)
+
+    def _locate(self, order: Order, listing: Listing) -> list[Refusal]:
+        """Hold a short sale of shares that must be looked for first, with 404."""
+        wanted = Request(listing, order.terms, order)
+        if order.held or not self._broker.options.short_sales_held:
+            return []
+        if not self._limits.lacks_shares(wanted):
+            return []
+        order.status, order.why_held = "PreSubmitted", LOCATE
+        return [Refusal(404, LOCATING)]
+
     def _start(self, order: Order) -> None:
-        """Bring an order to the market, or hold it until the market opens."""
-        if not self._broker.market.is_open(self._broker.now):
-            opens = self._broker.market.session_ahead(self._broker.now).opens
-            text = (
-                "Order Message:\nWarning: your order will not be placed at the exchange until "
-                f"{opens.astimezone(NEW_YORK):%Y-%m-%d %H:%M:%S} {TIME_ZONE_NAME}"
-            )
-            self._broker.refuse(order.client_id, order.order_id, 399, text)
+        """Bring an order to the market, or let it wait until the market opens."""
+        if order.held or order.active_from > self._broker.now:
             return
-        self._try_now(order)
-        if order.working:
-            self._submit(order)
+        at_once = order.terms.tif == "IOC"
+        if self._matching.can_trade(order):
+            self._matching.match_now(order)
+        elif not at_once:
+            self._warn_of_closed_market(order)
+        if order.working and at_once:
+            self.end(order, CANCELLED)
 
-    def _submit(self, order: Order) -> None:
-        if order.status == "PreSubmitted":
-            order.status = "Submitted"
-            self._tell(order, self.open_order(order), self._status(order))
-
-    def _try_now(self, order: Order) -> None:
-        listing = self._broker.contracts.by_con_id(order.contract.con_id)
-        quote = self._broker.market.quote(listing, self._broker.now)
-        price = None if quote is None else price_now(order, quote)
-        if price is not None:
-            self._fill(order, price)
-        elif self._broker.market.is_open(self._broker.now):
-            self._submit(order)
-
-    def _match_finished(self, order: Order, now: datetime) -> None:
-        for bar in self._broker.market.finished_bars(order.contract.symbol, now):
-            price = price_in(order, bar, order.placed_at)
-            if price is not None and order.working:
-                self._fill(order, price)
-
-    def _change(self, client_id: int, order: Order, request: q.PlaceOrder) -> None:
-        if not order.working:
-            code, text = (
-                (104, "Cannot modify a filled order.")
-                if order.status == "Filled"
-                else (103, "Duplicate order id")
-            )
-            self._broker.refuse(client_id, order.order_id, code, text)
-            return
-        accepted = self._admit(client_id, request)
-        if accepted is None:
-            return
-        same = accepted[1].con_id == order.contract.con_id
-        if not same or request.terms.action != order.terms.action or request.terms.what_if:
-            text = "Order being modified does not match the original order."
-            self._broker.refuse(client_id, order.order_id, 105, text)
-            return
-        tif = request.terms.tif or order.terms.tif
-        order.terms = replace(request.terms, account=order.terms.account, tif=tif)
-        order.placed_at = self._broker.now
-        self._tell(order, self.open_order(order), self._status(order))
-        if self._broker.market.is_open(self._broker.now):
-            self._try_now(order)
-
-    def _lacks_margin(self, client_id: int, request: q.PlaceOrder, listing: Listing) -> bool:
-        before, after = self._margins(request.terms, listing)
-        needed, equity = after.initial or Decimal(0), after.equity_with_loan or Decimal(0)
-        if needed <= (before.initial or Decimal(0)) or needed <= equity:
-            return False
-        text = (
-            "Order rejected - reason:YOUR ORDER IS NOT ACCEPTED. IN ORDER TO OBTAIN THE DESIRED "
-            f"POSITION YOUR EQUITY WITH LOAN VALUE [{equity:.2f} USD] MUST EXCEED THE INITIAL "
-            f"MARGIN [{needed:.2f} USD]"
-        )
-        self._broker.refuse(client_id, request.order_id, 201, text)
-        return True
-
-    def _margins(self, terms: OrderTerms, listing: Listing) -> tuple[Margin, Margin]:
-        broker = self._broker
-        quote = broker.market.quote(listing, broker.now)
-        seen = None if quote is None else (quote.against(terms.side) or quote.last)
-        price = seen if terms.limit_price is None else terms.limit_price
-        cost = commission(terms.quantity)
-        trade = Trade(listing.con_id, terms.quantity * terms.side, price or Decimal(0), cost)
-        before = rounded(broker.account.margin(broker.price))
-        return before, rounded(broker.account.after(trade).margin(broker.price))
+    def _warn_of_closed_market(self, order: Order) -> None:
+        market, now = self._broker.market, self._broker.now
+        warning = until_open(order.terms, self._listing(order), market, now)
+        self._reports.notice(order, warning.code, warning.text)
 
     def _answer_what_if(self, client_id: int, request: q.PlaceOrder, listing: Listing) -> None:
-        before, after = self._margins(request.terms, listing)
-        cost = commission(request.terms.quantity)
-        state = OrderState(
-            "PreSubmitted",
-            before=before,
-            change=margin_change(before, after),
-            after=after,
-            commission=cost,
-            commission_min=cost,
-            commission_max=cost,
-            commission_currency=self._broker.account.currency,
-        )
-        terms = replace(request.terms, account=self._broker.account.account_id)
-        contract = listing.contract(request.contract.exchange or "SMART")
-        answer = r.OpenOrder(request.order_id, client_id, 0, contract, terms, state)
+        state = what_if(self._broker, self._limits, Request(listing, request.terms))
+        answer = r.OpenOrder(request.order_id, client_id, 0, request.contract, request.terms, state)
         self._broker.send(client_id, answer)
 
-    def _fill(self, order: Order, price: Decimal) -> None:
-        seed = number_from(self._broker.options.seed, "fill", order.perm_id)
-        for quantity in parts(order.remaining, self._broker.options.executions_quantity_max, seed):
-            self._execute(order, quantity, price)
-        self._accounts.traded(order.contract.con_id)
+    # ------------------------------------------------------------------ changing and cancelling
 
-    def _execute(self, order: Order, quantity: Decimal, price: Decimal) -> None:
-        execution = self._book(order, quantity, price)
-        cost = commission(order.filled) - (order.commission or Decimal(0))
-        trade = Trade(order.contract.con_id, quantity * order.terms.side, price, cost)
-        realized = self._broker.account.apply(trade)
-        order.status = "Submitted" if order.remaining else "Filled"
-        self._tell(order, self.execution_details(order, execution))
-        self._tell(order, self.open_order(order), self._status(order))
-        order.commission = commission(order.filled)
-        report = r.CommissionReport(
-            execution.execution_id, cost, self._broker.account.currency, realized
-        )
-        self._commissions[execution.execution_id] = report
-        if not order.remaining:
-            self._finish(order)
-        self._tell(order, self.open_order(order), report)
+    def _change(self, order: Order, request: q.PlaceOrder) -> Order | None:
+        """New terms for a known order; None after telling the client why not."""
+        client_id = order.client_id
+        if not order.working:
+            filled = order.status == "Filled"
+            self._refuse(client_id, request, FILLED_ALREADY if filled else DUPLICATE)
+            return None
+        accepted = self._admit(client_id, request, order)
+        if accepted is None:
+            return None
+        listing, request = accepted
+        reserved = self._judge_change(order, request, listing)
+        if isinstance(reserved, Refusal):
+            self._refuse(client_id, request, reserved)
+            return None
+        self._set_terms(order, request.terms, listing)
+        self.record.reserve(order, reserved)
+        self._receive(order, [], "")
+        return order
 
-    def _book(self, order: Order, quantity: Decimal, price: Decimal) -> Execution:
-        self._executed += 1
-        cumulative = order.filled + quantity
-        value = order.filled * order.price_average + quantity * price
-        execution = Execution(
-            execution_id=execution_id(self._broker.options.seed, self._executed),
-            time=self._broker.now,
-            exchange=order.contract.primary_exchange,
-            side="BOT" if order.terms.side > 0 else "SLD",
-            quantity=quantity,
-            price=price,
-            quantity_cumulative=cumulative,
-            price_average=(value / cumulative).quantize(Decimal("0.00000001")),
-        )
-        order.executions.append(execution)
-        self.executions.append((order, execution))
-        return execution
+    def _judge_change(
+        self, order: Order, request: q.PlaceOrder, listing: Listing
+    ) -> Refusal | Decimal:
+        terms = request.terms
+        same = request.contract.con_id == order.contract.con_id
+        if not same or terms.action != order.terms.action or terms.what_if:
+            return MISMATCH
+        if self._is_late(order):
+            return rejected("the cut-off time for the closing auction has passed")
+        if terms.quantity <= order.filled:
+            return rejected("the quantity is not above what was filled")
+        return self._limits.judge(Request(listing, terms, order))
 
-    def execution_details(
-        self, order: Order, execution: Execution, request_id: int = -1
-    ) -> r.ExecutionDetails:
-        """The execution as execDetails shows it."""
-        return r.ExecutionDetails(
-            request_id=request_id,
-            order_id=order.order_id,
-            client_id=order.client_id,
-            perm_id=order.perm_id,
-            contract=replace(order.contract, exchange=execution.exchange),
-            execution=execution,
-            account=order.terms.account,
-            order_ref=order.terms.order_ref,
-        )
+    def _set_terms(self, order: Order, terms: OrderTerms, listing: Listing) -> None:
+        old, now = order.terms, self._broker.now
+        life = life_of(terms, listing, self._broker.market, now)
+        order.terms = terms
+        order.placed_at = now
+        order.active_from, order.expires_at = life.active_from, life.expires_at
+        if (terms.order_type, terms.aux_price) != (old.order_type, old.aux_price):
+            order.triggered = False
+        if not order.held:
+            order.why_held = self._waits_for(order)
+            if order.why_held or kind_of(order).auction or order.active_from > now:
+                order.status = "PreSubmitted"
+        self._set_alarms(order)
 
-    def forget_before(self, now: datetime) -> None:
-        """At New York midnight executions and completed orders of the day before are gone."""
-        today = new_york_day(now)
-        self.executions = [item for item in self.executions if new_york_day(item[1].time) == today]
-        self.done = [
-            order
-            for order in self.done
-            if order.completed_at is not None and new_york_day(order.completed_at) == today
-        ]
-        self._orders = {
-            key: order
-            for key, order in self._orders.items()
-            if order.completed_at is None or new_york_day(order.completed_at) == today
-        }
-        kept = {execution.execution_id for _, execution in self.executions}
-        self._commissions = {key: item for key, item in self._commissions.items() if key in kept}
+    def _cancel(self, order: Order) -> None:
+        if self._is_late(order):
+            text = (
+                "Cancel attempted when order is not in a cancellable state. "
+                f"Order permId ={order.perm_id}"
+            )
+            self._reports.notice(order, 161, text)
+        elif self._broker.options.cancels_wait_for_open and not self._matching.is_open(order):
+            order.status = PENDING_CANCEL
+            self._reports.tell_status(order)
+        else:
+            self.end(order, CANCELLED)
 
-    def _finish(self, order: Order) -> None:
-        order.completed_at = self._broker.now
-        self._working.pop(order.perm_id, None)
-        self.done.append(order)
+    def _is_late(self, order: Order) -> bool:
+        """Whether the order is caught in today's closing auction."""
+        market, now = self._broker.market, self._broker.now
+        return auction_closed(order.terms, self._listing(order), market, now)
 
-    def _status(self, order: Order) -> r.OrderStatus:
-        last = order.executions[-1].price if order.executions else Decimal(0)
-        return r.OrderStatus(
-            order.order_id,
-            order.status,
-            order.filled,
-            order.remaining,
-            order.price_average,
-            order.perm_id,
-            order.terms.parent_id,
-            last,
-            order.client_id,
-        )
+    # ------------------------------------------------------------------ small questions
 
-    def _tell(self, order: Order, *replies: r.Reply) -> None:
-        """The client that placed an order hears about it, and the master client."""
-        self._broker.send(order.client_id, *replies)
-        master = self._broker.master_client_id
-        if master is not None and master != order.client_id:
-            self._broker.send(master, *replies)
+    def _refuse(self, client_id: int, request: q.PlaceOrder, why: Refusal) -> None:
+        self._broker.refuse(client_id, request.order_id, why.code, why.text)
+
+    def _listing(self, order: Order) -> Listing:
+        return self._broker.contracts.by_con_id(order.contract.con_id)
+
+    def _set_alarms(self, order: Order) -> None:
+        self.record.wake_at(order, order.expires_at)
+        if order.active_from > self._broker.now:
+            self.record.wake_at(order, order.active_from)
+
+    def _waits_for(self, order: Order) -> str:
+        return TRIGGER if kind_of(order).waits and not order.triggered else ""
+
+    def _price(self, order: Order) -> Decimal:
+        quote = self._broker.market.quote(self._listing(order), self._broker.now)
+        if quote is not None:
+            return quote.against(order.terms.side) or quote.last
+        if order.terms.limit_price is None:
+            raise ValueError(f"the market of {order.contract.symbol} has no price")
+        return order.terms.limit_price
 
 
-HANDLERS: dict[type[Any], Callable[[OrderDesk, int, Any], None]] = {
+def _action(quantity: Decimal) -> str:
+    return "BUY" if quantity > 0 else "SELL"
+
+
+HANDLERS: dict[type[Any], Callable[[OrderDesk, int, Any], Any]] = {
     q.PlaceOrder: OrderDesk.place,
     q.CancelOrder: OrderDesk.cancel,
     q.GlobalCancel: OrderDesk.cancel_all,

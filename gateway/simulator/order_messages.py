@@ -1,10 +1,9 @@
 """Order messages to and from their layouts: typed terms here, IB's attribute names there."""
 
-from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from operator import attrgetter
 
-from gateway.simulator.codec import UNSET_DOUBLE, bool_text, decimal_text, is_unset
+from gateway.simulator.codec import UNSET_TEXTS, bool_text, decimal_text
 from gateway.simulator.contracts import Contract
 from gateway.simulator.orders import Margin, OrderState, OrderTerms
 from gateway.simulator.orders_wire import (
@@ -12,12 +11,10 @@ from gateway.simulator.orders_wire import (
     OPEN_ORDER,
     PLACE_ORDER,
     Values,
-    read_segments,
-    write_segments,
 )
 from gateway.simulator.replies import CompletedOrder, OpenOrder
 from gateway.simulator.requests import PlaceOrder
-from gateway.simulator.wire import FieldReader, MalformedMessage, parse_decimal
+from gateway.simulator.wire import FieldReader, MalformedMessage, parse_decimal, parse_integer
 
 _CONTRACT_NAMES = {
     "symbol": "symbol",
@@ -43,29 +40,43 @@ _TERM_FLAGS = {"transmit": "transmit", "outsideRth": "outside_rth", "whatIf": "w
 _TERM_PRICES = {"lmtPrice": "limit_price", "auxPrice": "aux_price"}
 _NOT_OTHER = frozenset(
     {*_CONTRACT_NAMES, *_TERM_TEXTS, *_TERM_FLAGS, *_TERM_PRICES}
-    | {"orderId", "conId", "strike", "totalQuantity", "parentId", "algoParams", "version"}
+    | {"orderId", "conId", "strike", "totalQuantity", "parentId", "algoParams"}
     | {"comboLegs", "orderComboLegs", "smartRouting", "conditions", "clientId", "permId", "status"}
 )
-_ZERO = frozenset({"0", "0.0"})
+_NOTHING = UNSET_TEXTS | {"0", "0.0"}
+"""What a client sends in an attribute that it did not set."""
+_CONTRACT_TEXTS = attrgetter(*_CONTRACT_NAMES.values())
+_TEXTS = attrgetter(*_TERM_TEXTS.values())
+_STATE_NUMBERS = {
+    "commission": "commission",
+    "minCommission": "commission_min",
+    "maxCommission": "commission_max",
+}
 _STATE_MARGINS = {"before": "Before", "change": "Change", "after": "After"}
+_MARGIN_NUMBERS = {
+    "initMargin": "initial",
+    "maintMargin": "maintenance",
+    "equityWithLoan": "equity_with_loan",
+}
+_NO_MARGIN = Margin()
 
 
 def read_place_order(reader: FieldReader) -> PlaceOrder:
     """Decode placeOrder. Raises MalformedMessage."""
-    values = read_segments(PLACE_ORDER, reader, {"version": reader.version})
+    values = PLACE_ORDER.read(reader)
     return PlaceOrder(_integer(values, "orderId"), _contract(values), _terms(values))
 
 
 def write_place_order(message: PlaceOrder, version: int) -> list[str]:
     """Encode placeOrder, as a client does."""
     values = {**_contract_values(message.contract), **_terms_values(message.terms)}
-    values |= {"orderId": str(message.order_id), "version": version}
-    return ["3", *write_segments(PLACE_ORDER, values, version)]
+    values["orderId"] = str(message.order_id)
+    return ["3", *PLACE_ORDER.write(values, version)]
 
 
 def read_open_order(reader: FieldReader) -> OpenOrder:
     """Decode openOrder, as a client does. Raises MalformedMessage."""
-    values = read_segments(OPEN_ORDER, reader, {"version": reader.version})
+    values = OPEN_ORDER.read(reader)
     return OpenOrder(
         _integer(values, "orderId"),
         _integer(values, "clientId"),
@@ -80,21 +91,18 @@ def write_open_order(message: OpenOrder, version: int) -> list[str]:
     """Encode openOrder."""
     terms = message.terms
     shares = f"{message.perm_id}.0/{terms.account}/{decimal_text(terms.quantity)}"
-    values: Values = {
-        **_contract_values(message.contract),
-        **_terms_values(terms),
-        **_state_values(message.state),
-        "orderId": str(message.order_id),
-        "clientId": str(message.client_id),
-        "permId": str(message.perm_id),
-        "sharesAllocation": shares,
-    }
-    return ["5", *write_segments(OPEN_ORDER, values, version)]
+    values = _terms_values(terms) | _contract_values(message.contract)
+    values |= _state_values(message.state)
+    values["orderId"] = str(message.order_id)
+    values["clientId"] = str(message.client_id)
+    values["permId"] = str(message.perm_id)
+    values["sharesAllocation"] = shares
+    return ["5", *OPEN_ORDER.write(values, version)]
 
 
 def read_completed_order(reader: FieldReader) -> CompletedOrder:
     """Decode completedOrder, as a client does. Raises MalformedMessage."""
-    values = read_segments(COMPLETED_ORDER, reader, {"version": reader.version})
+    values = COMPLETED_ORDER.read(reader)
     return CompletedOrder(
         _integer(values, "permId"),
         _contract(values),
@@ -119,18 +127,21 @@ def write_completed_order(message: CompletedOrder, version: int) -> list[str]:
     }
     if message.status == "Filled":
         values["totalQuantity"] = "0"
-    return ["101", *write_segments(COMPLETED_ORDER, values, version)]
+    return ["101", *COMPLETED_ORDER.write(values, version)]
 
 
 def _integer(values: Values, name: str) -> int:
     try:
-        return int(values.get(name) or 0)
-    except ValueError:
-        raise MalformedMessage(f"{name} is not an integer") from None
+        return parse_integer(values.get(name, ""))
+    except MalformedMessage as error:
+        raise MalformedMessage(f"{name}: {error}") from None
 
 
 def _decimal(values: Values, name: str) -> Decimal | None:
-    return parse_decimal(values[name])
+    try:
+        return parse_decimal(values[name])
+    except MalformedMessage as error:
+        raise MalformedMessage(f"{name}: {error}") from None
 
 
 def _contract(values: Values) -> Contract:
@@ -140,15 +151,18 @@ def _contract(values: Values) -> Contract:
 
 
 def _contract_values(contract: Contract) -> Values:
-    texts = {name: getattr(contract, own) for name, own in _CONTRACT_NAMES.items()}
-    return {"conId": str(contract.con_id), "strike": decimal_text(contract.strike), **texts}
+    values: Values = dict(zip(_CONTRACT_NAMES, _CONTRACT_TEXTS(contract), strict=True))
+    values["conId"] = str(contract.con_id)
+    if contract.strike:
+        values["strike"] = decimal_text(contract.strike)
+    return values
 
 
 def _terms(values: Values) -> OrderTerms:
     other = {
         name: text
         for name, text in values.items()
-        if name not in _NOT_OTHER and not is_unset(text) and text not in _ZERO
+        if text and text not in _NOTHING and name not in _NOT_OTHER
     }
     if values.get("conditions"):
         other["conditionCount"] = str(len(values["conditions"]))
@@ -160,7 +174,9 @@ def _terms(values: Values) -> OrderTerms:
         parent_id=_integer(values, "parentId"),
         algo_parameters=values.get("algoParams", ()),
         other=other,
-        **(texts | flags | prices),
+        **texts,
+        **flags,
+        **prices,
     )
 
 
@@ -171,60 +187,51 @@ def _price(values: Values, name: str) -> Decimal | None:
 
 def _terms_values(terms: OrderTerms) -> Values:
     values: Values = dict(terms.other)
-    values |= {name: getattr(terms, own) for name, own in _TERM_TEXTS.items()}
-    values |= {name: bool_text(getattr(terms, own)) for name, own in _TERM_FLAGS.items()}
+    values.update(zip(_TERM_TEXTS, _TEXTS(terms), strict=True))
+    for name, own in _TERM_FLAGS.items():
+        values[name] = bool_text(getattr(terms, own))
     for name, own in _TERM_PRICES.items():
         price = getattr(terms, own)
         values[name] = "" if price is None else decimal_text(price)
-    return values | {
-        "totalQuantity": decimal_text(terms.quantity),
-        "parentId": str(terms.parent_id),
-        "algoParams": terms.algo_parameters,
-    }
+    values["totalQuantity"] = decimal_text(terms.quantity)
+    values["parentId"] = str(terms.parent_id)
+    values["algoParams"] = terms.algo_parameters
+    return values
 
 
 def _state(values: Values) -> OrderState:
-    margins = {own: _margin(values, suffix) for own, suffix in _STATE_MARGINS.items()}
+    margins: Values = {own: _margin(values, suffix) for own, suffix in _STATE_MARGINS.items()}
+    numbers: Values = {own: _decimal(values, name) for name, own in _STATE_NUMBERS.items()}
     return OrderState(
         status=values["status"],
-        commission=_decimal(values, "commission"),
-        commission_min=_decimal(values, "minCommission"),
-        commission_max=_decimal(values, "maxCommission"),
         commission_currency=values["commissionCurrency"],
         warning=values["warningText"],
         **margins,
+        **numbers,
     )
 
 
 def _margin(values: Values, suffix: str) -> Margin:
-    return Margin(
-        _decimal(values, f"initMargin{suffix}"),
-        _decimal(values, f"maintMargin{suffix}"),
-        _decimal(values, f"equityWithLoan{suffix}"),
-    )
+    return Margin(*(_decimal(values, name + suffix) for name in _MARGIN_NUMBERS))
 
 
 def _state_values(state: OrderState) -> Values:
+    """What the state says; numbers it has not are left to the table, which says unset."""
     values: Values = {
         "status": state.status,
-        "commission": _or_unset(state.commission),
-        "minCommission": _or_unset(state.commission_min),
-        "maxCommission": _or_unset(state.commission_max),
         "commissionCurrency": state.commission_currency,
         "warningText": state.warning,
     }
-    for own, suffix in _STATE_MARGINS.items():
-        values |= _margin_values(getattr(state, own), suffix)
+    for name, own in _STATE_NUMBERS.items():
+        _add_number(values, name, getattr(state, own))
+    for part, suffix in _STATE_MARGINS.items():
+        margin = getattr(state, part)
+        if margin is not _NO_MARGIN and margin != _NO_MARGIN:
+            for name, own in _MARGIN_NUMBERS.items():
+                _add_number(values, name + suffix, getattr(margin, own))
     return values
 
 
-def _margin_values(margin: Margin, suffix: str) -> Mapping[str, Any]:
-    return {
-        f"initMargin{suffix}": _or_unset(margin.initial),
-        f"maintMargin{suffix}": _or_unset(margin.maintenance),
-        f"equityWithLoan{suffix}": _or_unset(margin.equity_with_loan),
-    }
-
-
-def _or_unset(value: Decimal | None) -> str:
-    return UNSET_DOUBLE if value is None else decimal_text(value)
+def _add_number(values: Values, name: str, number: Decimal | None) -> None:
+    if number is not None:
+        values[name] = decimal_text(number)

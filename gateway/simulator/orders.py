@@ -2,11 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from types import MappingProxyType
 
 from gateway.simulator.contracts import Contract
+
+LONG_PAST = datetime(1970, 1, 1, tzinfo=UTC)
+NEVER = datetime(9999, 1, 1, tzinfo=UTC)
+PENDING_CANCEL = "PendingCancel"
+"""Status of an order whose cancel waits for the market to open."""
+LOCATE = "locate"
+"""Why a short sale is held: shares are being looked for."""
+TRIGGER = "trigger"
+"""Why a stop order is held: its price was not reached."""
 
 NO_OTHER: Mapping[str, str] = MappingProxyType({})
 
@@ -77,28 +86,48 @@ class Execution:
     price: Decimal
     quantity_cumulative: Decimal
     price_average: Decimal
+    liquidation: int = 0
+    """1 when the broker closed the position for want of margin."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Order:
-    """An order at the broker, from its acceptance to its end. Mutable: the broker's own record."""
+    """An order at the broker, from its acceptance to its end. Mutable: the broker's own record.
+
+    Two orders are equal when they are the same one.
+    """
 
     order_id: int
+    """The client's number for it; 0 for one made by hand that no client was given."""
     client_id: int
     perm_id: int
     contract: Contract
     terms: OrderTerms
     placed_at: datetime
+    """When the terms came; bars that began earlier do not count for them."""
     expires_at: datetime
+    """When what is left of it ends; `NEVER` for one that is good till cancelled."""
     status: str = "PreSubmitted"
     executions: list[Execution] = field(default_factory=list)
     commission: Decimal | None = None
+    commission_currency: str = ""
     completed_at: datetime | None = None
-
-    @property
-    def filled(self) -> Decimal:
-        """Quantity executed so far, unsigned."""
-        return sum((item.quantity for item in self.executions), Decimal(0))
+    active_from: datetime = LONG_PAST
+    """It does not trade earlier: good-after-time, or the opening it waits for."""
+    why_held: str = ""
+    """"locate" while shares to sell short are looked for, "trigger" while a stop waits."""
+    triggered: bool = False
+    """Whether the stop price was reached."""
+    filled: Decimal = Decimal(0)
+    """Quantity executed so far, unsigned."""
+    price_average: Decimal = Decimal(0)
+    """Average price of the executions, 0 before the first."""
+    margin_reserved: Decimal = Decimal(0)
+    """Initial margin that its whole quantity would add."""
+    by_hand: bool = False
+    """Whether it was made at TWS and not by a client."""
+    liquidation: bool = False
+    """Whether the broker made it to close a position for want of margin."""
 
     @property
     def remaining(self) -> Decimal:
@@ -106,11 +135,11 @@ class Order:
         return self.terms.quantity - self.filled
 
     @property
-    def price_average(self) -> Decimal:
-        """Average price of the executions, 0 before the first."""
-        return self.executions[-1].price_average if self.executions else Decimal(0)
-
-    @property
     def working(self) -> bool:
         """Whether the order can still trade."""
         return self.completed_at is None
+
+    @property
+    def held(self) -> bool:
+        """Whether the broker keeps it from the market until it is released."""
+        return self.why_held not in {"", TRIGGER}

@@ -8,11 +8,11 @@ Source: design/ib.md 1.4, 1.6, 1.7 (recorded from a real gateway and checked by 
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.simulator.codec import UNSET_DOUBLE, UNSET_INTEGER
-from gateway.simulator.wire import VERSION_ANY_MAX, FieldReader
+from gateway.simulator.wire import VERSION_ANY_MAX, FieldReader, MalformedMessage
 
 Values = dict[str, Any]
 """IB's attribute name to its text; a repeated group's name to a tuple of tuples of texts."""
@@ -30,34 +30,29 @@ class Name:
     since: int
     until: int
 
-    def read(self, reader: FieldReader, values: Values) -> None:
-        """Take the field if this version has it."""
-        if self.since <= reader.version < self.until:
-            values[self.name] = reader.take()
-
-    def write(self, values: Mapping[str, Any], version: int) -> list[str]:
-        """The order's own text, or the default where it has none."""
-        if not self.since <= version < self.until:
-            return []
-        text = "" if self.name.startswith("_") else values.get(self.name, "")
-        return [text or self.default]
-
 
 @dataclass(frozen=True, slots=True)
 class Block:
     """Segments that are there only when a condition on what came before holds."""
 
     applies: Callable[[Mapping[str, Any]], bool]
-    segments: "Segments"
+    table: "Table"
+    since: int = 0
+    name: str = ""
+    """A block has no field of its own."""
+
+    def absent(self, values: Values) -> bool:
+        """Whether the fields before it say that it is not there."""
+        return not self.applies(values)
 
     def read(self, reader: FieldReader, values: Values) -> None:
         """Read the block if it is there."""
         if self.applies(values):
-            read_segments(self.segments, reader, values)
+            values |= self.table.read(reader)
 
     def write(self, values: Mapping[str, Any], version: int) -> list[str]:
         """Write the block if it belongs there."""
-        return write_segments(self.segments, values, version) if self.applies(values) else []
+        return self.table.write(values, version) if self.applies(values) else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +61,11 @@ class Group:
 
     name: str
     width: int
+    since: int = 0
+
+    def absent(self, values: Values) -> bool:
+        """Whether the count is none."""
+        return values[self.name] in NO_COUNT
 
     def read(self, reader: FieldReader, values: Values) -> None:
         """Read the count and the rows."""
@@ -73,56 +73,169 @@ class Group:
         values[self.name] = tuple(reader.take_many(self.width) for _ in range(count))
 
     def write(self, values: Mapping[str, Any], version: int) -> list[str]:
-        """Write the count (never empty) and the rows."""
+        """Write the count and the rows if there are any."""
         del version
-        rows = values.get(self.name, ())
-        return [str(len(rows)), *(text for row in rows for text in row)]
+        rows = values.get(self.name)
+        return [str(len(rows)), *(text for row in rows for text in row)] if rows else []
 
 
 CONDITION_WIDTHS = {"1": 6, "3": 3, "4": 3, "5": 4, "6": 5, "7": 5}
 """Fields of an order condition after its type: price, time, margin, execution, volume, percent."""
+NO_COUNT = frozenset({"0", ""})
+"""A count of no items. It is written as 0: ib_async drops an order over an empty one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
     """A count, conditions of different widths, and two switches when there are any."""
 
+    name: str = "conditions"
+    since: int = 0
+
+    def absent(self, values: Values) -> bool:
+        """Whether the count is none."""
+        return values[self.name] in NO_COUNT
+
     def read(self, reader: FieldReader, values: Values) -> None:
         """Read count, conditions, switches."""
         rows = []
         for _ in range(reader.take_count()):
             kind = reader.take()
-            rows.append((kind, *reader.take_many(CONDITION_WIDTHS.get(kind, 5))))
-        values["conditions"] = tuple(rows)
+            if kind not in CONDITION_WIDTHS:
+                raise MalformedMessage(f"{kind[:20]!r} is no kind of condition")
+            rows.append((kind, *reader.take_many(CONDITION_WIDTHS[kind])))
+        values[self.name] = tuple(rows)
         if rows:
             values["conditionsIgnoreRth"], values["conditionsCancelOrder"] = reader.take_many(2)
 
     def write(self, values: Mapping[str, Any], version: int) -> list[str]:
-        """Write count, conditions, switches."""
+        """Write count, conditions, switches if there are any."""
         del version
-        rows = values.get("conditions", ())
-        written = [str(len(rows)), *(text for row in rows for text in row)]
+        rows = values.get(self.name)
+        if not rows:
+            return []
         switches = ("conditionsIgnoreRth", "conditionsCancelOrder")
-        return [*written, *(values.get(name) or "0" for name in switches)] if rows else written
+        written = [str(len(rows)), *(text for row in rows for text in row)]
+        return [*written, *(values.get(name) or "0" for name in switches)]
 
 
-Segment = Name | Block | Group | Conditions
+Varying = Block | Group | Conditions
+Segment = Name | Varying
 Segments = tuple[Segment, ...]
 
 
-def read_segments(segments: Segments, reader: FieldReader, values: Values) -> Values:
-    """Fill `values` from the fields and return it."""
-    for segment in segments:
-        segment.read(reader, values)
-    return values
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """Segments in wire order: a whole message behind its number, or a part of one."""
+
+    segments: Segments
+    _plans: dict[int, "OrderPlan"] = field(default_factory=dict, init=False, repr=False)
+
+    def read(self, reader: FieldReader) -> Values:
+        """What the fields say. Raises MalformedMessage."""
+        return self.plan(reader.version).read(reader)
+
+    def write(self, values: Mapping[str, Any], version: int) -> list[str]:
+        """The fields in order."""
+        return self.plan(version).write(values)
+
+    def plan(self, version: int) -> "OrderPlan":
+        """The segments of one server version; made once for each of the few that are spoken."""
+        plan = self._plans.get(version)
+        if plan is None:
+            plan = self._plans[version] = OrderPlan(self.segments, version)
+        return plan
 
 
-def write_segments(segments: Segments, values: Mapping[str, Any], version: int) -> list[str]:
-    """The fields of these segments in order."""
-    written: list[str] = []
-    for segment in segments:
-        written += segment.write(values, version)
-    return written
+class OrderPlan:
+    """The segments of one version, sorted out beforehand.
+
+    `_names` and `_template` are the plain message: every single attribute with its default, and
+    the count of each group, 0. What is not plain is read and written segment by segment.
+    """
+
+    def __init__(self, segments: Segments, version: int) -> None:
+        self._version = version
+        self._names: list[str] = []
+        self._template: list[str] = []
+        self._places: dict[str, int] = {}
+        self._repeats: list[tuple[str, int]] = []
+        self._varying: list[tuple[int, Varying]] = []
+        self._runs: list[tuple[list[str], Varying | None]] = [([], None)]
+        for segment in segments:
+            if isinstance(segment, Name):
+                if segment.since <= version < segment.until:
+                    self._add(segment)
+            elif segment.since <= version:
+                self._vary(segment)
+
+    def read(self, reader: FieldReader) -> Values:
+        """What the fields say. Raises MalformedMessage."""
+        values = self._read_plain(reader) if reader.remaining == len(self._names) else None
+        return self._read_runs(reader) if values is None else values
+
+    def write(self, values: Mapping[str, Any]) -> list[str]:
+        """The fields in order: an attribute's own text, or the default where it has none."""
+        written = self._template.copy()
+        places = self._places
+        for name, text in values.items():
+            if text and name in places:
+                written[places[name]] = text
+        for name, place in self._repeats:
+            written[place] = values.get(name) or written[place]
+        for place, varying in reversed(self._varying):
+            more = varying.write(values, self._version)
+            if more:
+                written[place : place + bool(varying.name)] = more
+        return written
+
+    def _read_plain(self, reader: FieldReader) -> Values | None:
+        """The message if it is plain, which no field on the way may speak against."""
+        values: Values = dict(zip(self._names, reader.look(), strict=True))
+        for _, varying in self._varying:
+            if not varying.absent(values):
+                return None
+            if varying.name:
+                values[varying.name] = ()
+        reader.take_many(len(self._names))
+        return values
+
+    def _read_runs(self, reader: FieldReader) -> Values:
+        values: Values = {}
+        for names_, varying in self._runs:
+            values.update(zip(names_, reader.take_many(len(names_)), strict=True))
+            if varying is not None:
+                varying.read(reader, values)
+        return values
+
+    def _add(self, name: Name) -> None:
+        if name.name in self._places:
+            self._repeats.append((name.name, len(self._template)))
+        elif not name.name.startswith("_"):
+            self._places[name.name] = len(self._template)
+        self._runs[-1][0].append(name.name)
+        self._names.append(name.name)
+        self._template.append(name.default)
+
+    def _vary(self, segment: Varying) -> None:
+        self._varying.append((len(self._template), segment))
+        self._runs[-1] = (self._runs[-1][0], segment)
+        self._runs.append(([], None))
+        if segment.name:
+            self._names.append(segment.name)
+            self._template.append("0")
+
+
+def table(*segments: Segment) -> Table:
+    """A table of these segments."""
+    return Table(segments)
+
+
+def block(
+    applies: Callable[[Mapping[str, Any]], bool], segments: Segments, since: int = 0
+) -> Block:
+    """Segments under a condition, from a version on."""
+    return Block(applies, Table(segments), since)
 
 
 def names(text: str) -> Segments:
@@ -162,7 +275,9 @@ def is_positive(name: str) -> Callable[[Mapping[str, Any]], bool]:
     """Condition: a number greater than 0 that is not one of IB's unset values."""
 
     def test(values: Mapping[str, Any]) -> bool:
-        text = values.get(name) or "0"
+        text = values.get(name)
+        if not text:
+            return False
         try:
             return 0 < float(text) < 1e300
         except ValueError:
@@ -177,34 +292,30 @@ _CONTRACT_11 = names(
     "conId symbol secType lastTradeDate strike=0 right=? multiplier exchange currency "
     "localSymbol tradingClass"
 )
-_ALGO = Block(has("algoStrategy"), (Group("algoParams", 2),))
-_DELTA_NEUTRAL_CONTRACT = Block(
+_ALGO = block(has("algoStrategy"), (Group("algoParams", 2),))
+_DELTA_NEUTRAL_CONTRACT = block(
     is_one("deltaNeutral"), names("deltaNeutralContractConId deltaNeutralDelta deltaNeutralPrice")
 )
-_SCALE = Block(
+_SCALE = block(
     is_positive("scalePriceIncrement"),
     names(
         "scalePriceAdjustValue scalePriceAdjustInterval scaleProfitOffset scaleAutoReset "
         "scaleInitPosition scaleInitFillQty scaleRandomPercent"
     ),
 )
-_PEG_BENCH = Block(
+_PEG_BENCH = block(
     _IS_PEG_BENCH,
     names(
         "referenceContractId isPeggedChangeAmountDecrease peggedChangeAmount "
         "referenceChangeAmount referenceExchangeId"
     ),
 )
-_HEDGE = Block(has("hedgeType"), names("hedgeParam"))
+_HEDGE = block(has("hedgeType"), names("hedgeParam"))
 _LEGS: Segments = (Group("comboLegs", 8), Group("orderComboLegs", 1), Group("smartRouting", 2))
 _MID_OFFSETS = names("midOffsetAtWhole midOffsetAtHalf")
 
 
-def _from_170(*segments: Segment) -> Segment:
-    return Block(lambda values: int(values["version"]) >= 170, segments)
-
-
-PLACE_ORDER: Segments = (
+PLACE_ORDER = table(
     *names(
         "orderId conId symbol secType lastTradeDate strike right multiplier exchange "
         "primaryExchange currency localSymbol tradingClass secIdType secId "
@@ -212,7 +323,7 @@ PLACE_ORDER: Segments = (
         "orderRef transmit parentId blockOrder sweepToFill displaySize triggerMethod outsideRth "
         "hidden"
     ),
-    Block(_IS_BAG, _LEGS),
+    block(_IS_BAG, _LEGS),
     *names(
         "_sharesAllocation discretionaryAmt goodAfterTime goodTillDate faGroup faMethod "
         "faPercentage faProfile<177 modelCode shortSaleSlot designatedLocation exemptCode ocaType "
@@ -221,7 +332,7 @@ PLACE_ORDER: Segments = (
         "overridePercentageConstraints volatility volatilityType deltaNeutralOrderType "
         "deltaNeutralAuxPrice"
     ),
-    Block(
+    block(
         has("deltaNeutralOrderType"),
         names(
             "deltaNeutralConId deltaNeutralSettlingFirm deltaNeutralClearingAccount "
@@ -251,17 +362,16 @@ PLACE_ORDER: Segments = (
         "usePriceMgmtAlgo duration>=158 postToAts>=160 autoCancelParent>=162 "
         "advancedErrorOverride>=166 manualOrderTime>=169"
     ),
-    _from_170(
-        Block(is_in("exchange", "IBKRATS"), names("minTradeQty")),
-        Block(
-            is_in("orderType", "PEG BEST", "PEGBEST"),
-            (
-                *names("minCompeteSize competeAgainstBestOffset"),
-                Block(is_in("competeAgainstBestOffset", "Infinite"), _MID_OFFSETS),
-            ),
+    block(is_in("exchange", "IBKRATS"), names("minTradeQty"), since=170),
+    block(
+        is_in("orderType", "PEG BEST", "PEGBEST"),
+        (
+            *names("minCompeteSize competeAgainstBestOffset"),
+            block(is_in("competeAgainstBestOffset", "Infinite"), _MID_OFFSETS),
         ),
-        Block(is_in("orderType", "PEG MID", "PEGMID"), _MID_OFFSETS),
+        since=170,
     ),
+    block(is_in("orderType", "PEG MID", "PEGMID"), _MID_OFFSETS, since=170),
 )
 
 _PEG_TAIL = names(
@@ -269,7 +379,7 @@ _PEG_TAIL = names(
     "competeAgainstBestOffset=UNSET>=170 midOffsetAtWhole=UNSET>=170 midOffsetAtHalf=UNSET>=170"
 )
 
-OPEN_ORDER: Segments = (
+OPEN_ORDER = table(
     *names("orderId"),
     *_CONTRACT_11,
     *names(
@@ -317,7 +427,7 @@ OPEN_ORDER: Segments = (
     *_PEG_TAIL,
 )
 
-COMPLETED_ORDER: Segments = (
+COMPLETED_ORDER = table(
     *_CONTRACT_11,
     *names(
         "action totalQuantity=0 orderType lmtPrice=0.0 auxPrice=0.0 tif ocaGroup account "

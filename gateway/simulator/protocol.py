@@ -26,7 +26,7 @@ from gateway.simulator.codec import (
     ProtocolError,
     encode_frame,
 )
-from gateway.simulator.messages import UnreadableRequest, decode_request, encode_reply
+from gateway.simulator.messages import UnreadableRequest, decode_request, reply_frames
 from gateway.simulator.replies import Notice
 from gateway.simulator.requests import StartApi
 
@@ -35,6 +35,8 @@ UNSUPPORTED_VERSION = 506
 UNREADABLE = 320
 """Server error when reading an API client request."""
 BAD_FRAME = 507
+REFUSALS_MAX = 100
+"""Unreadable requests in a row after which a client is closed: it does not speak our language."""
 
 
 class State(Enum):
@@ -63,9 +65,18 @@ class ServerProtocol:
         self._connected_at = now
         self._reader = FrameReader()
         self._out = bytearray()
+        self._refusals = 0
+
+    @property
+    def bytes_held(self) -> int:
+        """What the connection keeps in memory: bytes not yet understood, bytes not yet written."""
+        return self._reader.buffered + len(self._out)
 
     def receive_data(self, data: bytes) -> None:
-        """Take bytes from the client; those of a closed connection are thrown away."""
+        """Take bytes from the client; those of a closed connection are thrown away.
+
+        At most one frame is kept once `next_event` has returned None.
+        """
         if self.state is not State.CLOSED:
             self._reader.receive_data(data)
 
@@ -81,8 +92,7 @@ class ServerProtocol:
 
     def send(self, replies: Iterable[Any]) -> None:
         """Encode replies for this client's version."""
-        for reply in replies:
-            self._out += encode_frame(encode_reply(reply, self.version))
+        self._out += reply_frames(replies, self.version)
 
     def data_to_send(self) -> bytes:
         """The bytes to write now; they are handed out once."""
@@ -93,7 +103,7 @@ class ServerProtocol:
     def close(self, notice: Notice) -> None:
         """Refuse the client: say why, then understand nothing more."""
         self.send([notice])
-        self.state = State.CLOSED
+        self._end()
 
     def _next_event(self) -> Any:
         if self.state is State.HELLO:
@@ -108,7 +118,11 @@ class ServerProtocol:
                 return None
             request = self._understand(fields)
             if request is not None:
+                self._refusals = 0
                 return request
+            self._refusals += 1
+            if self._refusals >= REFUSALS_MAX:
+                return self._close(f"{REFUSALS_MAX} requests in a row could not be understood")
         return None
 
     def _greet(self) -> Closed | None:
@@ -128,7 +142,8 @@ class ServerProtocol:
         theirs = f"{hello.version_min} to {hello.version_max}"
         ours = f"{SERVER_VERSION_MIN} to {SERVER_VERSION_MAX}"
         reason = f"the client understands versions {theirs}, this server {ours}"
-        self.version = hello.version_max
+        # In the layout nearest to theirs: layouts are kept, so a stranger must not name new ones.
+        self.version = min(max(hello.version_max, SERVER_VERSION_MIN), SERVER_VERSION_MAX)
         self.close(Notice(-1, UNSUPPORTED_VERSION, f"Unsupported version: {reason}"))
         return Closed(reason)
 
@@ -151,5 +166,9 @@ class ServerProtocol:
     def _close(self, reason: str) -> Closed:
         if self.state in {State.START, State.READY}:
             self.send([Notice(-1, BAD_FRAME, f"Bad message: {reason}")])
-        self.state = State.CLOSED
+        self._end()
         return Closed(reason)
+
+    def _end(self) -> None:
+        self.state = State.CLOSED
+        self._reader = FrameReader()

@@ -10,6 +10,7 @@ from gateway.simulator.broker import Broker
 from gateway.simulator.history import HistoryError, parse_end
 from gateway.simulator.hours import NEW_YORK, TIME_ZONE_NAME
 from gateway.simulator.order_desk import HAND_CLIENT_ID, OrderDesk
+from gateway.simulator.order_reports import execution_details, open_order, status
 from gateway.simulator.orders import Execution, Order
 
 
@@ -21,7 +22,14 @@ class RecordDesk:
         self._orders = orders
 
     def open_orders(self, client_id: int, request: q.OpenOrdersRequest) -> None:
-        """reqOpenOrders: the working orders of the client that asks."""
+        """reqOpenOrders: the working orders of the client that asks.
+
+        Client 0 is given those made by hand first, each under a negative id of its own.
+        """
+        if client_id == HAND_CLIENT_ID:
+            for order in self._orders.working:
+                if order.by_hand:
+                    self._orders.bind(order)
         self._send_open(client_id, [o for o in self._orders.working if o.client_id == client_id])
 
     def all_open_orders(self, client_id: int, request: q.AllOpenOrdersRequest) -> None:
@@ -29,14 +37,16 @@ class RecordDesk:
         self._send_open(client_id, self._orders.working)
 
     def auto_open_orders(self, client_id: int, request: q.AutoOpenOrdersRequest) -> None:
-        """reqAutoOpenOrders: only client 0 may; orders by hand are its own here anyway."""
-        if client_id != HAND_CLIENT_ID:
-            text = "Only the default client (i.e 0) can auto bind orders"
-            self._broker.refuse(client_id, -1, 327, text)
+        """reqAutoOpenOrders: only client 0 may; from now on it is given orders made by hand."""
+        if client_id == HAND_CLIENT_ID:
+            self._orders.bind_hand_orders(request.bind)
+            return
+        text = "Only the default client (i.e 0) can auto bind orders"
+        self._broker.refuse(client_id, -1, 327, text)
 
     def completed_orders(self, client_id: int, request: q.CompletedOrdersRequest) -> None:
         """reqCompletedOrders: today's, of all clients; `api_only` leaves those by hand out."""
-        shown = [o for o in self._orders.done if o.order_id or not request.api_only]
+        shown = [o for o in self._orders.done if not (o.by_hand and request.api_only)]
         rows = [_completed(order) for order in shown]
         self._broker.send(client_id, *rows, r.CompletedOrdersEnd())
 
@@ -47,10 +57,11 @@ class RecordDesk:
         except HistoryError as error:
             self._broker.refuse(client_id, request.request_id, 321, str(error))
             return
-        for order, execution in self._orders.executions:
+        record = self._orders.record
+        for order, execution in record.executions:
             if self._may_see(client_id, order) and _fits(order, execution, request, since):
-                details = self._orders.execution_details(order, execution, request.request_id)
-                report = self._orders.commission_report(execution.execution_id)
+                details = execution_details(order, execution, request.request_id)
+                report = record.commissions[execution.execution_id]
                 self._broker.send(client_id, details, report)
         self._broker.send(client_id, r.ExecutionDetailsEnd(request.request_id))
 
@@ -59,7 +70,7 @@ class RecordDesk:
 
     def _send_open(self, client_id: int, orders: list[Order]) -> None:
         for order in orders:
-            self._broker.send(client_id, self._orders.open_order(order), self._orders.status(order))
+            self._broker.send(client_id, open_order(order), status(order))
         self._broker.send(client_id, r.OpenOrderEnd())
 
 

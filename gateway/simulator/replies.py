@@ -4,7 +4,94 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from gateway.simulator.contracts import Contract
+from gateway.simulator.market_replies import (
+    ContractDetails,
+    ContractDetailsEnd,
+    HeadTimestamp,
+    HistoricalBar,
+    HistoricalData,
+    HistoricalDataUpdate,
+    HistoricalSchedule,
+    MarketDataType,
+    MarketRule,
+    OptionParameters,
+    OptionParametersEnd,
+    PriceIncrement,
+    RealTimeBar,
+    ScheduledSession,
+    SymbolSample,
+    SymbolSamples,
+    TickByTickMidpoint,
+    TickByTickQuote,
+    TickByTickTrade,
+    TickGeneric,
+    TickPrice,
+    TickRequestParameters,
+    TickSize,
+    TickSnapshotEnd,
+    TickString,
+)
 from gateway.simulator.orders import Execution, OrderState, OrderTerms
+
+__all__ = [
+    "AccountDownloadEnd",
+    "AccountSummary",
+    "AccountSummaryEnd",
+    "AccountTime",
+    "AccountUpdateMulti",
+    "AccountUpdateMultiEnd",
+    "AccountValue",
+    "CommissionReport",
+    "CompletedOrder",
+    "CompletedOrdersEnd",
+    "ContractDetails",
+    "ContractDetailsEnd",
+    "CurrentTime",
+    "Cut",
+    "Delivery",
+    "ExecutionDetails",
+    "ExecutionDetailsEnd",
+    "HeadTimestamp",
+    "HistoricalBar",
+    "HistoricalData",
+    "HistoricalDataUpdate",
+    "HistoricalSchedule",
+    "ManagedAccounts",
+    "MarketDataType",
+    "MarketRule",
+    "Miscounted",
+    "NextValidId",
+    "Notice",
+    "OpenOrder",
+    "OpenOrderEnd",
+    "OptionParameters",
+    "OptionParametersEnd",
+    "OrderBound",
+    "OrderStatus",
+    "PnL",
+    "PnLSingle",
+    "PortfolioItem",
+    "Position",
+    "PositionEnd",
+    "PositionMulti",
+    "PositionMultiEnd",
+    "PriceIncrement",
+    "Raw",
+    "RealTimeBar",
+    "Reply",
+    "ScheduledSession",
+    "SymbolSample",
+    "SymbolSamples",
+    "TickByTickMidpoint",
+    "TickByTickQuote",
+    "TickByTickTrade",
+    "TickGeneric",
+    "TickPrice",
+    "TickRequestParameters",
+    "TickSize",
+    "TickSnapshotEnd",
+    "TickString",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +128,9 @@ class Notice:
     advanced: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, though nobody writes to one: they are made by the dozen on every trade, and the
+# frozen kind takes three times as long to make.
+@dataclass(slots=True, unsafe_hash=True)
 class AccountValue:
     """One account value; identified by key, currency and account together."""
 
@@ -79,7 +168,7 @@ class AccountDownloadEnd:
     account: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class AccountUpdateMulti:
     """One account value for reqAccountUpdatesMulti."""
 
@@ -256,143 +345,37 @@ class CommissionReport:
 
 
 @dataclass(frozen=True, slots=True)
-class ContractDetails:
-    """One contract with everything IB tells about it."""
+class OrderBound:
+    """An order made by hand now belongs to a client, under this id."""
 
-    request_id: int
-    contract: Contract
-    market_name: str
-    long_name: str
-    stock_type: str
-    tick: Decimal
-    order_types: str
-    valid_exchanges: str
-    market_rules: str
-    time_zone: str
-    trading_hours: str
-    liquid_hours: str
+    perm_id: int
+    client_id: int
+    order_id: int
 
 
 @dataclass(frozen=True, slots=True)
-class ContractDetailsEnd:
-    """End of the matches."""
+class Cut:
+    """No message: the server resets the connection here.
 
-    request_id: int
+    With `in_frame` it first writes the first half of the frame that would come next.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class SymbolSample:
-    """One match of a symbol search."""
-
-    con_id: int
-    symbol: str
-    security_type: str
-    primary_exchange: str
-    currency: str
-    derivatives: tuple[str, ...] = ()
-    description: str = ""
-    issuer_id: str = ""
+    in_frame: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class SymbolSamples:
-    """The matches of a symbol search."""
+class Raw:
+    """No message: bytes that are written as they are."""
 
-    request_id: int
-    samples: tuple[SymbolSample, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class PriceIncrement:
-    """From this price on, prices are multiples of the increment."""
-
-    low_edge: Decimal
-    increment: Decimal
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class MarketRule:
-    """The price increments of one market rule."""
+class Miscounted:
+    """A message garbled: with so many empty fields too many at its end, or too few if negative."""
 
-    rule_id: int
-    increments: tuple[PriceIncrement, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class HistoricalBar:
-    """One bar; `time` in the format the client asked for."""
-
-    time: str
-    open: Decimal
-    high: Decimal
-    low: Decimal
-    close: Decimal
-    volume: Decimal
-    average: Decimal
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class HistoricalData:
-    """All bars of one request."""
-
-    request_id: int
-    start: str
-    end: str
-    bars: tuple[HistoricalBar, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class HeadTimestamp:
-    """When the data of a contract begins."""
-
-    request_id: int
-    time: str
-
-
-@dataclass(frozen=True, slots=True)
-class TickPrice:
-    """A price; tick types are IB's (1 bid, 2 ask, 4 last, 9 close, 14 open)."""
-
-    request_id: int
-    tick_type: int
-    price: Decimal
-    size: Decimal
-    attributes: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class TickSize:
-    """A size (0 bid, 3 ask, 5 last, 8 volume)."""
-
-    request_id: int
-    tick_type: int
-    size: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class TickRequestParameters:
-    """What IB says first about a market data request."""
-
-    request_id: int
-    tick: Decimal
-    bbo_exchange: str
-    snapshot_permissions: int
-
-
-@dataclass(frozen=True, slots=True)
-class MarketDataType:
-    """Which kind of data follows: 1 live, 2 frozen."""
-
-    request_id: int
-    type: int
-
-
-@dataclass(frozen=True, slots=True)
-class TickSnapshotEnd:
-    """End of a snapshot."""
-
-    request_id: int
+    reply: "Reply"
+    extra: int
 
 
 Reply = (
@@ -433,7 +416,18 @@ Reply = (
     | TickRequestParameters
     | MarketDataType
     | TickSnapshotEnd
+    | TickGeneric
+    | TickString
+    | HistoricalDataUpdate
+    | RealTimeBar
+    | TickByTickTrade
+    | TickByTickQuote
+    | TickByTickMidpoint
+    | OptionParameters
+    | OptionParametersEnd
+    | OrderBound
+    | HistoricalSchedule
 )
 
-Delivery = tuple[int, Reply]
-"""A reply and the client id it goes to."""
+Delivery = tuple[int, Reply | Cut | Raw | Miscounted]
+"""The client id that is told, and what: a message, or what happens to its connection."""

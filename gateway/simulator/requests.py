@@ -159,6 +159,18 @@ class MarketDataCancel(SubscriptionCancel):
     __slots__ = ()
 
 
+class RealTimeBarsCancel(SubscriptionCancel):
+    """cancelRealTimeBars."""
+
+    __slots__ = ()
+
+
+class TickByTickCancel(SubscriptionCancel):
+    """cancelTickByTickData."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class OpenOrdersRequest:
     """reqOpenOrders: this client's working orders."""
@@ -225,6 +237,25 @@ class MarketRuleRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class ComboLeg:
+    """One leg of a combination (security type BAG) whose data is asked for."""
+
+    con_id: int
+    ratio: int
+    action: str
+    exchange: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeltaNeutral:
+    """The delta neutral contract that may accompany a combination."""
+
+    con_id: int
+    delta: Decimal
+    price: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class HistoricalDataRequest:
     """reqHistoricalData; an empty `end` means now."""
 
@@ -239,6 +270,7 @@ class HistoricalDataRequest:
     date_format: int
     keep_up_to_date: bool
     options: str = ""
+    legs: tuple[ComboLeg, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +295,45 @@ class MarketDataRequest:
     snapshot: bool
     regulatory_snapshot: bool
     options: str
+    legs: tuple[ComboLeg, ...] = ()
+    delta_neutral: DeltaNeutral | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RealTimeBarsRequest:
+    """reqRealTimeBars: a bar every five seconds (`bar_seconds` is always 5) until cancelled."""
+
+    request_id: int
+    contract: Contract
+    bar_seconds: int
+    what_to_show: str
+    regular_hours: bool
+    options: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TickByTickRequest:
+    """reqTickByTickData; `kind` is Last, AllLast, BidAsk or MidPoint.
+
+    `tick_count` is how many past ticks come first; `ignore_size` leaves out changes of size alone.
+    """
+
+    request_id: int
+    contract: Contract
+    kind: str
+    tick_count: int
+    ignore_size: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OptionParametersRequest:
+    """reqSecDefOptParams: the strikes and expirations of the options on an underlying."""
+
+    request_id: int
+    underlying_symbol: str
+    exchange: str
+    underlying_type: str
+    underlying_con_id: int
 
 
 @dataclass(frozen=True, slots=True)

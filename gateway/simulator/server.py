@@ -1,72 +1,38 @@
 """The simulator on a socket: the only place here that touches one.
 
-Bytes go to a `ServerProtocol` per connection, its requests to the one `Exchange`, the deliveries
-to the connections they are for. All of it happens in one event loop, request by request.
+Bytes go to a `ServerProtocol` per connection, its requests to the one `Stage` (faults, then the
+exchange), the deliveries to the connections they are for. All of it happens in one event loop,
+request by request, and everything that virtual time brings (held deliveries, paced messages,
+restarts) in the order of its times.
 """
 
 import asyncio
 import contextlib
-import ipaddress
-from collections.abc import Coroutine, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from types import TracebackType
 from typing import Any
 
+from gateway.simulator.agenda import Action, Agenda
 from gateway.simulator.clock import VirtualClock
+from gateway.simulator.connection import Connection
 from gateway.simulator.exchange import Exchange
-from gateway.simulator.protocol import Closed, ServerProtocol, State
-from gateway.simulator.replies import Delivery, Notice
+from gateway.simulator.faults import Faults
+from gateway.simulator.outages import Change, Outages
+from gateway.simulator.pacing import PACE_OPTION, WAITING_MAX
+from gateway.simulator.protocol import Closed, State
+from gateway.simulator.replies import Cut, Delivery, Notice, Raw
 from gateway.simulator.requests import StartApi
+from gateway.simulator.server_options import ServerOptions
+from gateway.simulator.stage import Stage, Welcome
+
+__all__ = ["ServerOptions", "Simulator"]
 
 READ_BYTES_MAX = 64 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class ServerOptions:
-    """Where the simulator listens, and its limits.
-
-    `port` 0 takes a free one. `clients_max` is IB's; `connections_max` counts
-    those not ready yet too. A client that has not become ready within
-    `handshake_seconds_max`, or lets `write_buffer_bytes_max` pile up unread, is cut off.
-    """
-
-    host: str = "127.0.0.1"
-    port: int = 0
-    master_client_id: int | None = None
-    clients_max: int = 32
-    connections_max: int = 128
-    handshake_seconds_max: float = 10.0
-    write_buffer_bytes_max: int = 16 * 1024 * 1024
-    tick_seconds: float = 0.05
-
-    def __post_init__(self) -> None:
-        if not _is_loopback(self.host):
-            raise ValueError(f"the simulator listens on loopback only, not on {self.host!r}")
-
-
-class Connection:
-    """One accepted socket with its protocol state."""
-
-    def __init__(self, writer: asyncio.StreamWriter, now: datetime) -> None:
-        self.protocol = ServerProtocol(now)
-        self.writer = writer
-        self.client_id: int | None = None
-
-    def flush(self, buffer_bytes_max: int) -> None:
-        """Hand the protocol's bytes to the transport; cut off a client that does not read."""
-        data = self.protocol.data_to_send()
-        if not data or self.writer.transport.is_closing():
-            return
-        self.writer.write(data)
-        if self.writer.transport.get_write_buffer_size() > buffer_bytes_max:
-            self.writer.transport.abort()
-
-    async def drain(self) -> None:
-        """Wait until the client has taken most of what was written."""
-        with contextlib.suppress(ConnectionError):
-            await self.writer.drain()
+INTERRUPTIONS = frozenset({Cut, Raw})
+"""What is delivered and is no message."""
 
 
 class Simulator:
@@ -74,7 +40,9 @@ class Simulator:
 
     Attributes:
         exchange: the broker behind it; read it for assertions.
-        clock: its virtual time; move it with `advance_to`.
+        stage: the faults in front of it, and verbs that clients hear of.
+        clock: its virtual time; move it with `advance_to` or `step`.
+        outages: whether the gateway itself is down.
     """
 
     def __init__(
@@ -83,28 +51,48 @@ class Simulator:
         self.exchange = exchange
         self.clock = clock
         self.options = options or ServerOptions()
+        self.stage = Stage(exchange, exchange.options.seed)
+        self.outages = Outages(self.options.outages, clock.now())
+        self._next_outage = self.outages.next_change()
+        self._agenda = Agenda()
+        self._messages_to_lose: int | None = None
+        self._seen: dict[int, None] = {}
         self._connections: dict[int, Connection] = {}
-        self._accepted: set[Connection] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._accepted: dict[Connection, None] = {}
+        self._tasks: dict[asyncio.Task[None], None] = {}
         self._server: asyncio.Server | None = None
-        self._closing = False
+        self._opening: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._port: int | None = None
+        self._closing = True
+        self._is_woken = False
+        self.stage.on_wake = self._wake
         exchange.set_master_client(self.options.master_client_id)
 
     @property
+    def faults(self) -> Faults:
+        """What goes wrong on command: `simulator.faults.silent_loss(after="booking")`.
+
+        Asking for them brings the broker to the clock's time, so that what is injected begins now.
+        """
+        if not self._closing:
+            self._pass_time(self.clock.now())
+        return self.stage.faults
+
+    @property
     def port(self) -> int:
-        """The port it listens on. Raises RuntimeError before it listens."""
-        if self._server is None:
+        """The port it listens on, or will again after an outage. Raises RuntimeError if none."""
+        if self._port is None:
             raise RuntimeError("the simulator is not listening")
-        return int(self._server.sockets[0].getsockname()[1])
+        return self._port
 
     async def __aenter__(self) -> "Simulator":
-        self._closing = False
-        self.exchange.advance(self.clock.now())
-        self._server = await asyncio.start_server(
-            self._accept, self.options.host, self.options.port, limit=READ_BYTES_MAX
-        )
+        self._closing = self._is_woken = False
+        self._pass_time(self.clock.now())
+        if not self.outages.is_down:
+            await self._open()
         if self.clock.speed:
-            self._keep(self._tick())
+            self._arm()
         return self
 
     async def __aexit__(
@@ -114,64 +102,231 @@ class Simulator:
         _trace: TracebackType | None,
     ) -> None:
         self._closing = True
-        if self._server is not None:
-            self._server.close()
+        server, self._server, self._port = self._server, None, None
+        if self._timer is not None:
+            self._timer.cancel()
+        if server is not None:
+            server.close()
         for task in tuple(self._tasks):
             task.cancel()
         for connection in tuple(self._accepted):
             connection.writer.transport.abort()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._server is not None:
-            await self._server.wait_closed()
-            self._server = None
+        if server is not None:
+            await server.wait_closed()
 
     async def advance_to(self, when: datetime) -> None:
         """Move the clock; orders trade and end, updates go out. Raises ValueError if backwards."""
         self.clock.set(when)
-        self._deliver(self.exchange.advance(when))
-        await asyncio.sleep(0)  # the transports write before the caller goes on
+        self._pass_time(when)
+        await self._settle()
+
+    async def step(self) -> datetime | None:
+        """Move the clock to the next instant at which something changes.
+
+        Returns that instant, or None when nothing lies ahead: the bars are over, nothing waits.
+        """
+        ahead = self.next_change()
+        if ahead is not None and ahead > self.clock.now():
+            await self.advance_to(ahead)
+        elif ahead is not None:
+            await self.act(_nothing)
+        return ahead
+
+    def next_change(self) -> datetime | None:
+        """The next instant at which bars, orders, faults or the gateway itself change anything."""
+        instants = (self._next_own(), self.stage.next_due(), self.exchange.next_change())
+        return min((when for when in instants if when is not None), default=None)
 
     async def trade_by_hand(
         self, symbol: str, quantity: Decimal, price: Decimal | None = None
     ) -> None:
         """Someone at TWS trades a signed quantity behind the clients' backs."""
+        now = self._brought_to_now()
+        self._deliver(self.stage.trade_by_hand(symbol, quantity, price, now))
+        await self._settle()
+
+    async def act(self, verb: Callable[[], None]) -> None:
+        """Run a verb of the exchange's, such as a split; the clients are told what it changes."""
+        self._deliver(self.stage.acting(self._brought_to_now(), verb))
+        await self._settle()
+
+    async def restart(self, messages_lost: int = 0) -> None:
+        """Restart the gateway as it does daily: connections are reset and refused for a while.
+
+        With `messages_lost` it happens when so many more messages have come, and they are lost.
+        """
+        if messages_lost > 0:
+            self._messages_to_lose = messages_lost
+        else:
+            self._restart(self._brought_to_now())
+        await self._settle()
+
+    async def log_in(self) -> bool:
+        """Someone does the weekly login. Returns whether the gateway waited for it."""
+        was_needed = self.outages.log_in(self._brought_to_now())
+        self._outage_changed()
+        await self._settle()
+        return was_needed
+
+    # ------------------------------------------------------------------ time
+
+    def _pass_time(self, now: datetime) -> None:
+        """Everything that is due by now, in the order of its times."""
+        while (due := self._next_own()) is not None and due <= now:
+            self._deliver(self.stage.advance(due))
+            change = self.outages.pass_to(due)
+            if change is not None:
+                self._undergo(change, due)
+            elif (entry := self._agenda.take(due)) is not None:
+                entry[1](entry[0])
+        self._deliver(self.stage.advance(now))
+
+    def _next_own(self) -> datetime | None:
+        """When something of the server's own is due: a paced message, an outage."""
+        noted, outage = self._agenda.next_due(), self._next_outage
+        if noted is None or outage is None:
+            return noted or outage
+        return min(noted, outage)
+
+    def _brought_to_now(self) -> datetime:
         now = self.clock.now()
-        self._deliver(self.exchange.trade_by_hand(symbol, quantity, price, now))
+        due = self._next_own()
+        if due is not None and due <= now:
+            self._pass_time(now)
+        return now
+
+    async def _settle(self) -> None:
+        """The transports write, and a port that opens again is open, before the caller goes on."""
+        self._look_again()
+        if self._opening is not None:
+            await asyncio.wait([self._opening])
         await asyncio.sleep(0)
 
-    async def _tick(self) -> None:
-        while True:
-            await asyncio.sleep(self.options.tick_seconds)
-            self.clock.publish()
-            self._deliver(self.exchange.advance(self.clock.now()))
+    def _arm(self) -> None:
+        """Set the timer of a running clock."""
+        delay = self.options.tick_seconds
+        if delay is None:
+            ahead = self.next_change()
+            if ahead is None:
+                return
+            delay = max((ahead - self.clock.now()).total_seconds() / self.clock.speed, 0.0)
+        self._timer = asyncio.get_running_loop().call_later(delay, self._tick)
 
-    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
+    def _tick(self) -> None:
+        if self._closing:
+            return
+        self.clock.publish()
+        self._pass_time(self.clock.now())
+        self._arm()
+
+    def _wake(self) -> None:
+        """Something may be due at once, or earlier than the timer knows; look when we are done."""
+        if not self._is_woken and not self._closing:
+            self._is_woken = True
+            asyncio.get_running_loop().call_soon(self._look)
+
+    def _look(self) -> None:
+        self._is_woken = False
+        if self._closing:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._pass_time(self.clock.now())
+        if self.clock.speed:
+            self._arm()
+
+    # ------------------------------------------------------------------ outages
+
+    def _undergo(self, change: Change, now: datetime) -> None:
+        if change is Change.RESTART:
+            self._fall(now)
+        elif change is Change.LOGGED_OUT:
+            self._reset_all(now)
+        self._outage_changed()
+
+    def _restart(self, now: datetime) -> None:
+        self._messages_to_lose = None
+        self.outages.restart(now)
+        self._fall(now)
+        self._outage_changed()
+
+    def _fall(self, now: datetime) -> None:
+        self._reset_all(now)
+        back = self.options.outages.restart_ids_back
+        if back:
+            orders = self.exchange.orders
+            for client_id in sorted(self._seen):
+                verb = partial(orders.roll_back_ids, client_id, back)
+                self._deliver(self.stage.acting(now, verb))
+
+    def _reset_all(self, now: datetime) -> None:
+        for connection in tuple(self._accepted):
+            connection.reset()
+            self._drop(connection, now)
+
+    def _outage_changed(self) -> None:
+        """Listen again, or no more; the port stays the same."""
+        self._next_outage = self.outages.next_change()
+        if self._closing:
+            return
+        if self.outages.is_down and self._server is not None:
+            self._server.close()
+            self._server = None
+        elif not self.outages.is_down and self._server is None and self._opening is None:
+            self._opening = asyncio.create_task(self._open())
+            self._keep(self._opening)
+
+    async def _open(self) -> None:
+        try:
+            port = self.options.port if self._port is None else self._port
+            server = await asyncio.start_server(
+                self._accept, self.options.host, port, limit=READ_BYTES_MAX
+            )
+        finally:
+            self._opening = None
+        self._server = server
+        self._port = int(server.sockets[0].getsockname()[1])
+        self._outage_changed()
+
+    # ------------------------------------------------------------------ connections
+
+    def _keep(self, task: asyncio.Task[None]) -> None:
+        self._tasks[task] = None
         task.add_done_callback(self._forget)
 
     def _forget(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+        self._tasks.pop(task, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             context = {"message": "the simulator failed", "exception": error, "task": task}
             task.get_loop().call_exception_handler(context)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Take a connection. Not a coroutine, so that its task is ours to cancel and to await."""
-        if self._closing or len(self._accepted) >= self.options.connections_max:
+        is_full = len(self._accepted) >= self.options.connections_max
+        if self._closing or is_full or self.outages.is_down:
             writer.transport.abort()
             return
+        now = self.clock.now()
+        self._pass_time(now)
         # Noted before its task begins: one cancelled before its first step would close nothing.
-        connection = Connection(writer, self.clock.now())
-        self._accepted.add(connection)
-        self._keep(self._converse(reader, connection))
+        connection = Connection(writer, now, self.options.messages_per_second_max)
+        welcome = self.stage.welcome(now)
+        if welcome is Welcome.RESET:
+            connection.reset()
+            return
+        self._accepted[connection] = None
+        is_silent = welcome is Welcome.SILENT
+        self._keep(asyncio.create_task(self._converse(reader, connection, is_silent=is_silent)))
 
-    async def _converse(self, reader: asyncio.StreamReader, connection: Connection) -> None:
+    async def _converse(
+        self, reader: asyncio.StreamReader, connection: Connection, *, is_silent: bool
+    ) -> None:
         try:
             with contextlib.suppress(ConnectionError):
-                await self._serve(reader, connection)
+                await (_ignore(reader) if is_silent else self._serve(reader, connection))
         finally:
-            self._drop(connection)
+            self._drop(connection, self.clock.now())
             connection.writer.close()
         with contextlib.suppress(ConnectionError):
             await connection.writer.wait_closed()
@@ -192,55 +347,134 @@ class Simulator:
         Other clients have their turn between any two requests of this one.
         """
         protocol, transport = connection.protocol, connection.writer.transport
-        while (event := protocol.next_event()) is not None and not isinstance(event, Closed):
-            self._deliver(self._handle(connection, event))
-            await asyncio.sleep(0)
+        event = protocol.next_event()
+        while event is not None and not isinstance(event, Closed):
+            self._take(connection, event)
+            if connection.waiting >= WAITING_MAX:
+                await connection.has_room()
             if transport.is_closing() or protocol.state is State.CLOSED:
                 break
+            event = protocol.next_event()
+            if event is not None:
+                await asyncio.sleep(0)
         connection.flush(self.options.write_buffer_bytes_max)
         await connection.drain()
         return event is None
 
-    def _handle(self, connection: Connection, request: object) -> list[Delivery]:
-        now = self.clock.now()
+    def _take(self, connection: Connection, request: object) -> None:
+        """A request came in: it is lost, refused, put off, or handled now."""
+        now = self._brought_to_now()
+        if self._is_lost(now):
+            return
+        if self.options.pacing == "off":
+            self._handle(connection, request, now)
+        elif self.options.pacing == "pace" or PACE_OPTION in connection.protocol.options:
+            due = connection.pace.due(now)
+            if due > now or connection.waiting:
+                connection.waiting += 1
+                self._note(due, partial(self._handle_waiting, connection, request), connection)
+            else:
+                self._handle(connection, request, now)
+        elif connection.rate.accepts(now):
+            self._handle(connection, request, now)
+        elif (ends := connection.rate.violation_ends()) is not None:
+            self._note(ends, partial(self._complain, connection), connection)
+
+    def _is_lost(self, now: datetime) -> bool:
+        """Whether a restart that is about to come swallows a message."""
+        if self._messages_to_lose is None:
+            return self.outages.is_deaf(now)
+        self._messages_to_lose -= 1
+        if not self._messages_to_lose:
+            self._restart(now)
+        return True
+
+    def _note(self, due: datetime, action: Action, connection: Connection) -> None:
+        self._agenda.note(due, action, connection)
+        self._look_again()
+
+    def _look_again(self) -> None:
+        """Without a regular tick, the timer may be set too late for what is new."""
+        if self.options.tick_seconds is None and self.clock.speed:
+            self._wake()
+
+    def _handle_waiting(self, connection: Connection, request: object, now: datetime) -> None:
+        connection.one_less()
+        self._handle(connection, request, now)
+        connection.flush(self.options.write_buffer_bytes_max)
+
+    def _complain(self, connection: Connection, now: datetime) -> None:
+        violation = connection.rate.violation()
+        if connection.client_id is not None:
+            self._deliver([(connection.client_id, violation.notice)])
+        if violation.is_last:
+            connection.writer.close()
+            self._drop(connection, now)
+
+    def _handle(self, connection: Connection, request: object, now: datetime) -> None:
         if isinstance(request, StartApi):
-            return self._admit(connection, request.client_id, now)
-        assert connection.client_id is not None
-        return self.exchange.handle(connection.client_id, request, now)
+            self._deliver(self._admit(connection, request.client_id, now))
+        elif connection.client_id is not None:
+            self._deliver(self.stage.handle(connection.client_id, request, now))
+        self._look_again()
 
     def _admit(self, connection: Connection, client_id: int, now: datetime) -> list[Delivery]:
+        refused = self.stage.admit(client_id, now)
         if client_id in self._connections:
             text = "Unable to connect as the client id is already in use. "
-            connection.protocol.close(Notice(-1, 326, f"{text}Retry with a unique client id."))
-            return []
-        if len(self._connections) >= self.options.clients_max:
+            refused = Notice(-1, 326, f"{text}Retry with a unique client id.")
+        elif len(self._connections) >= self.options.clients_max:
             text = f"Maximum number of clients ({self.options.clients_max}) is connected"
-            connection.protocol.close(Notice(-1, 322, text))
-            return []
+            refused = Notice(-1, 322, text)
+        if refused is not None:
+            connection.protocol.close(refused)
+            return self.stage.advance(now)
         connection.client_id = client_id
         self._connections[client_id] = connection
-        return self.exchange.connect(client_id, now)
+        self._seen[client_id] = None
+        return self.stage.connect(client_id, now)
 
     def _deliver(self, deliveries: Iterable[Delivery]) -> None:
-        touched: dict[int, Connection] = {}
+        batches: dict[int, list[Any]] = {}
         for client_id, reply in deliveries:
+            batches.setdefault(client_id, []).append(reply)
+        for client_id, batch in batches.items():
             connection = self._connections.get(client_id)
-            if connection is not None:
+            if connection is None:
+                continue
+            if connection.breaks_off or not INTERRUPTIONS.isdisjoint(map(type, batch)):
+                self._deliver_interrupted(connection, batch)
+            else:
+                connection.protocol.send(batch)
+                connection.flush(self.options.write_buffer_bytes_max)
+
+    def _deliver_interrupted(self, connection: Connection, batch: Iterable[Any]) -> None:
+        """Replies among which some break the connection off, or are no messages at all."""
+        for reply in batch:
+            if not connection.breaks_off and type(reply) not in INTERRUPTIONS:
                 connection.protocol.send([reply])
-                touched[client_id] = connection
-        for connection in touched.values():
-            connection.flush(self.options.write_buffer_bytes_max)
+            elif not connection.interrupt(reply):
+                self._drop(connection, self.clock.now())
+                return
+        connection.flush(self.options.write_buffer_bytes_max)
 
-    def _drop(self, connection: Connection) -> None:
-        self._accepted.discard(connection)
-        if connection.client_id is not None:
-            self._connections.pop(connection.client_id, None)
-            self.exchange.disconnect(connection.client_id)
-            connection.client_id = None
+    def _drop(self, connection: Connection, now: datetime) -> None:
+        if connection not in self._accepted:
+            return
+        del self._accepted[connection]
+        self._agenda.forget(connection)
+        connection.forget_waiting()
+        client_id, connection.client_id = connection.client_id, None
+        if client_id is not None:
+            self._connections.pop(client_id, None)
+            self._deliver(self.stage.disconnect(client_id, now))
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+def _nothing() -> None:
+    """Let time pass up to now."""
+
+
+async def _ignore(reader: asyncio.StreamReader) -> None:
+    """What a half-dead gateway does with a connection until the client gives up."""
+    while await reader.read(READ_BYTES_MAX):
+        pass

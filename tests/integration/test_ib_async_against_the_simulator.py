@@ -12,15 +12,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from ib_async import IB, Client, Contract, LimitOrder, MarketOrder, Order, Stock, TagValue, Trade
-from ib_async.util import UNSET_DOUBLE, UNSET_INTEGER
-from ib_async.wrapper import Wrapper
+from ib_async import IB, Contract, LimitOrder, MarketOrder, Stock, TagValue, Trade
 
 from gateway.simulator.bars import BarBook, Row
 from gateway.simulator.broker import ExchangeOptions, InitialHolding
 from gateway.simulator.clock import VirtualClock
 from gateway.simulator.exchange import Exchange
-from gateway.simulator.messages import decode_request
 from gateway.simulator.server import ServerOptions, Simulator
 
 TIMEOUT_SECONDS = 5
@@ -296,99 +293,3 @@ async def test_older_layouts_are_understood_too(
     ib.disconnect()
     assert set(with_errors) <= {202, 2104, 2106, 2158}
     assert [record for record in caplog.records if record.name == "ib_async.Decoder"] == []
-
-
-class Recording(Client):
-    """ib_async's own encoder, caught before the socket."""
-
-    def __init__(self, version: int) -> None:
-        super().__init__(Wrapper(IB()))  # type: ignore[no-untyped-call]
-        self._serverVersion = version
-        self.sent: list[str] = []
-
-    def isConnected(self) -> bool:  # noqa: N802 - ib_async's name
-        return True
-
-    def sendMsg(self, msg: str) -> None:  # noqa: N802 - ib_async's name
-        self.sent.append(msg)
-
-
-NEVER_SENT = (
-    "clientId permId orderId filledQuantity autoCancelDate parentPermId refFuturesConId "
-    "shareholder imbalanceOnly routeMarketableToBbo basisPoints basisPointsType"
-)
-"""Attributes that exist only in answers. (ib_async also empties `volatility` before sending.)"""
-SENT_IN_BLOCKS = (
-    "volatility hedgeParam conditionsCancelOrder conditionsIgnoreRth deltaNeutralConId "
-    "deltaNeutralSettlingFirm deltaNeutralClearingAccount deltaNeutralClearingIntent "
-    "deltaNeutralOpenClose deltaNeutralShortSale deltaNeutralShortSaleSlot "
-    "deltaNeutralDesignatedLocation scalePriceAdjustValue scalePriceAdjustInterval "
-    "scaleProfitOffset scaleAutoReset scaleInitPosition scaleInitFillQty scaleRandomPercent "
-    "referenceContractId isPeggedChangeAmountDecrease peggedChangeAmount referenceChangeAmount "
-    "referenceExchangeId minTradeQty minCompeteSize competeAgainstBestOffset midOffsetAtWhole "
-    "midOffsetAtHalf"
-)
-"""Attributes that a plain order leaves out."""
-NOT_YET = {
-    157: "duration postToAts autoCancelParent advancedErrorOverride manualOrderTime",
-    176: "",
-    178: "faProfile",
-}
-"""Attributes that these server versions do not have (faProfile: no longer)."""
-EXPECTED_ELSEWHERE = {
-    "action": "action",
-    "totalQuantity": "quantity",
-    "orderType": "order_type",
-    "lmtPrice": "limit_price",
-    "auxPrice": "aux_price",
-    "tif": "tif",
-    "account": "account",
-    "orderRef": "order_ref",
-    "parentId": "parent_id",
-    "outsideRth": "outside_rth",
-    "transmit": "transmit",
-    "whatIf": "what_if",
-    "algoStrategy": "algo_strategy",
-}
-
-
-def perturbed(name: str, value: object) -> Order | None:
-    """A plain order with one attribute changed, or None for one that is not a plain value."""
-    order = Order(action="BUY", totalQuantity=1, orderType="LMT", lmtPrice=5)
-    changed: object
-    if isinstance(value, bool):
-        changed = not value
-    elif isinstance(value, int | float) or value in (UNSET_DOUBLE, UNSET_INTEGER, None):
-        changed = 7
-    elif isinstance(value, str):
-        changed = "seven"
-    else:
-        return None
-    setattr(order, name, changed)
-    return order
-
-
-def attributes_at(order: Order, version: int) -> dict[str, str]:
-    """What the simulator understands of an order as ib_async sends it."""
-    client = Recording(version)
-    client.placeOrder(3, SPY, order)  # type: ignore[no-untyped-call]
-    request = decode_request(tuple(client.sent[0].split("\0")[:-1]), version)
-    typed = {name: str(getattr(request.terms, own)) for name, own in EXPECTED_ELSEWHERE.items()}
-    return typed | dict(request.terms.other)
-
-
-@pytest.mark.parametrize("version", [157, 176, 178])
-def test_each_attribute_of_an_order_is_found_under_its_name(version: int) -> None:
-    """ib.md 1.4, by machine: change one attribute, and only that name differs."""
-    plain = attributes_at(
-        Order(action="BUY", totalQuantity=1, orderType="LMT", lmtPrice=5), version
-    )
-    found: dict[str, set[str]] = {}
-    for name, value in vars(Order()).items():
-        order = perturbed(name, value)
-        if order is not None:
-            seen = attributes_at(order, version)
-            found[name] = {key for key in seen if seen[key] != plain.get(key)}
-    silent = {*NEVER_SENT.split(), *SENT_IN_BLOCKS.split(), *NOT_YET[version].split()}
-    assert {name for name, keys in found.items() if not keys} == silent
-    assert {name: keys for name, keys in found.items() if not keys <= {name}} == {}

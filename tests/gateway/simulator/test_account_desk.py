@@ -7,6 +7,8 @@ from typing import Any
 
 from gateway.simulator import replies as r
 from gateway.simulator import requests as q
+from gateway.simulator.bars import BarBook, Row
+from gateway.simulator.broker import ExchangeOptions, InitialHolding
 from gateway.simulator.exchange import Exchange
 
 Say = Callable[..., list[Any]]
@@ -51,6 +53,39 @@ def test_values_follow_the_market_every_three_minutes(exchange: Exchange, say: S
     assert moved["NetLiquidation", "USD"] == "130100.00"
 
 
+def test_only_positions_that_moved_are_valued_again(
+    book: BarBook, exchange: Exchange, at: At
+) -> None:
+    """QQQ has no bars here, so it stays at its cost while SPY rises."""
+    holdings = tuple(InitialHolding(name, Decimal(1), Decimal(9)) for name in ("SPY", "QQQ"))
+    made = Exchange(book, ExchangeOptions(holdings=holdings))
+    made.connect(1, at("10:00"))
+    made.handle(1, q.AccountUpdatesRequest(True, ""), at("10:00"))
+    told = [reply for _, reply in made.advance(at("10:30"))]
+    assert [x.contract.symbol for x in told if isinstance(x, r.PortfolioItem)] == ["SPY"]
+
+
+def test_an_fx_trade_is_seen_in_balances_and_as_a_position(at: At) -> None:
+    """ib.md 4: FX conversions. The euro is at 1.10, then at 1.20; the commission is 2 USD."""
+    prices = ((at("09:30"), "1.10"), (at("10:30"), "1.20"))
+    rows = [Row(when, (*(Decimal(price),) * 4, Decimal(10**6)), "test") for when, price in prices]
+    made = Exchange(BarBook({("EUR.USD", "30 mins"): rows}), ExchangeOptions(cash=Decimal(50_000)))
+    made.connect(1, at("09:40"))
+    made.handle(1, q.AccountUpdatesRequest(True, ""), at("09:40"))
+    made.handle(1, q.PositionsRequest(), at("09:40"))
+    deal = made.trade_by_hand("EUR.USD", Decimal(20_000), Decimal("1.10"), at("09:40"))
+    told = [reply for _, reply in deal]
+    (position,) = [reply for reply in told if isinstance(reply, r.Position)]
+    assert (position.contract.security_type, position.position) == ("CASH", Decimal(20_000))
+    shown = values(told)
+    assert shown["CashBalance", "EUR"] == "20000.00"
+    assert shown["CashBalance", "USD"] == "27998.00"
+    assert shown["CashBalance", "BASE"] == "49998.00"
+    moved = values([reply for _, reply in made.advance(at("10:30"))])
+    assert moved["NetLiquidation", "USD"] == "51998.00"
+    assert moved["ExchangeRate", "EUR"] == "1.2000000"
+
+
 def test_an_ended_subscription_is_silent(exchange: Exchange, say: Say, at: At) -> None:
     say(q.AccountUpdatesRequest(True, ""), q.PositionsRequest(), q.PnLRequest(4, "", ""))
     say(q.AccountUpdatesRequest(False, ""), q.PositionsCancel(), q.PnLCancel(4))
@@ -75,10 +110,10 @@ def test_positions_are_sent_with_their_cost_and_an_end(say: Say) -> None:
 
 def test_a_summary_has_the_tags_asked_for(say: Say) -> None:
     heard = say(q.AccountSummaryRequest(3, "All", "NetLiquidation,FullInitMarginReq"))
-    assert [(row.tag, row.value) for row in heard[:-1]] == [
-        ("NetLiquidation", "130050.00"),
-        ("FullInitMarginReq", "15025.00"),
-    ]
+    assert {row.tag: row.value for row in heard[:-1]} == {
+        "NetLiquidation": "130050.00",
+        "FullInitMarginReq": "15025.00",
+    }
     assert heard[-1] == r.AccountSummaryEnd(3)
 
 
@@ -96,6 +131,45 @@ def test_a_third_summary_is_refused_until_one_is_cancelled(say: Say) -> None:
     assert say(q.AccountSummaryCancel(1), q.AccountSummaryRequest(3, "All", ""))[-1] == (
         r.AccountSummaryEnd(3)
     )
+
+
+def test_a_summary_follows_every_three_minutes_with_what_changed(
+    exchange: Exchange, say: Say, at: At
+) -> None:
+    """At IB trades do not hurry it."""
+    say(q.AccountSummaryRequest(3, "All", "NetLiquidation,AccountType"))
+    assert exchange.trade_by_hand("SPY", Decimal(1), Decimal(599), at("10:01")) == []
+    told = exchange.advance(at("10:03"))
+    (row,) = [reply for _, reply in told if isinstance(reply, r.AccountSummary)]
+    assert (row.tag, row.value) == ("NetLiquidation", "130051.00")
+    assert exchange.advance(at("10:29")) == []
+
+
+def test_a_summary_of_all_that_nautilus_trader_waits_for(say: Say) -> None:
+    """ib.md 2: its execution client waits for ever for these."""
+    tags = "NetLiquidation,TotalCashValue,FullAvailableFunds,FullInitMarginReq,FullMaintMarginReq"
+    heard = say(q.AccountSummaryRequest(3, "All", tags))
+    assert {row.tag for row in heard[:-1]} == set(tags.split(","))
+
+
+def test_ledger_and_net_liquidation_are_less_than_all_values(say: Say) -> None:
+    heard = say(q.AccountUpdatesMultiRequest(3, "", "", True))
+    tags = {row.key for row in heard[:-1]}
+    assert {"NetLiquidation", "CashBalance"} <= tags
+    assert not {"BuyingPower", "AccountType"} & tags
+
+
+def test_two_that_subscribed_at_different_times_hear_the_same_changes(
+    exchange: Exchange, say: Say, at: At
+) -> None:
+    exchange.connect(2, at("10:00"))
+    say(q.AccountUpdatesRequest(True, ""))
+    exchange.trade_by_hand("SPY", Decimal(1), None, at("10:00"))
+    exchange.handle(2, q.AccountUpdatesRequest(True, ""), at("10:01"))
+    told = exchange.trade_by_hand("SPY", Decimal(1), None, at("10:01"))
+    first, second = ([reply for client, reply in told if client == name] for name in (1, 2))
+    assert first == second
+    assert values(first)["CashBalance", "USD"]
 
 
 def test_another_account_is_unknown(say: Say) -> None:
@@ -122,6 +196,12 @@ def test_profit_counts_from_the_days_first_look(say: Say, exchange: Exchange, at
     total, single = heard
     assert (total.daily, total.unrealized, total.realized) == (50, 600, 0)
     assert (single.position, single.daily, single.value) == (50, 50, 30100)
+
+
+def test_profit_is_told_again_only_when_it_changed(say: Say, exchange: Exchange, at: At) -> None:
+    say(q.PnLRequest(3, "", ""))
+    assert exchange.advance(at("10:10")) == []
+    assert len(exchange.advance(at("10:30"))) == 1
 
 
 def test_subscriptions_of_a_client_are_limited(say: Say) -> None:

@@ -152,3 +152,96 @@ def test_holidays_have_no_session(shared_book: BarBook, day: str) -> None:
 def test_daily_bars_come_from_the_file_where_there_is_one(shared_book: BarBook) -> None:
     days = [bar.start.year for bar in shared_book.series("SPY", "1 day").bars]
     assert (days.count(2022) + days.count(2023), days.count(2025)) == (371, 150)
+
+
+def intraday(start: str, *prices: int, minutes: int = 30) -> str:
+    """Bars from a start on, each flat at one price."""
+    first = datetime.fromisoformat(start)
+    times = [first + timedelta(minutes=minutes * number) for number in range(len(prices))]
+    rows = zip(times, prices, strict=True)
+    return HEADER + "".join(f"{when.isoformat()},{p},{p},{p},{p},7\n" for when, p in rows)
+
+
+def test_bars_outside_regular_hours_are_kept_and_change_no_day(
+    folder: Callable[..., Path],
+) -> None:
+    whole = intraday("2025-12-12T04:00:00-05:00", *range(100, 132))
+    book = read_folder(folder(SPY_30min=whole))
+    assert len(book.series("SPY", "30 mins").bars) == 32
+    assert book.whole_days() == (date(2025, 12, 12),)
+    session = book.session(date(2025, 12, 12))
+    assert session is not None
+    assert not session.early
+    (daily,) = book.series("SPY", "1 day").bars
+    assert [daily.open, daily.close, daily.volume] == list(map(Decimal, (111, 123, 13 * 7)))
+
+
+def test_where_bars_go_on_after_the_close_the_rules_tell_when_it_was(
+    folder: Callable[..., Path],
+) -> None:
+    """2025-11-28: New York closed at 13:00 and extended hours went on until 17:00."""
+    book = read_folder(folder(SPY_30min=intraday("2025-11-28T04:00:00-05:00", *range(100, 126))))
+    session = book.session(date(2025, 11, 28))
+    assert session is not None
+    assert session.early
+    assert book.series("SPY", "1 day").bars[0].close == 117
+
+
+def test_daily_bars_of_short_days_end_early_by_rule(folder: Callable[..., Path]) -> None:
+    book = read_folder(folder(SPY_1day=HEADER + DAILY.replace("2025-12-12", "2022-11-25")))
+    assert book.series("SPY", "1 day").bars[0].end.isoformat() == "2022-11-25T18:00:00+00:00"
+
+
+def test_pairs_and_futures_stand_beside_stocks_and_do_not_make_their_calendar(
+    folder: Callable[..., Path],
+) -> None:
+    evening = "2025-12-14T18:00:00-05:00"
+    book = read_folder(
+        folder(
+            **{"EUR.USD_1min": intraday(evening, 1, 2, minutes=1)},
+            ESZ5_30min=intraday(evening, 3),
+            SPY_30min=HEADER + FIRST,
+        )
+    )
+    assert book.symbols == ("ESZ5", "EUR.USD", "SPY")
+    assert book.trading_days == (date(2025, 12, 12),)
+    monday = date(2025, 12, 15)
+    assert {book.series(key, "1 min").bars[0].day for key in ("EUR.USD",)} == {monday}
+    assert book.series("ESZ5", "30 mins").bars[0].day == monday
+    assert book.days == (date(2025, 12, 12), monday)
+
+
+def test_a_day_of_a_pair_is_made_of_its_bars_when_they_reach_both_ends(
+    folder: Callable[..., Path],
+) -> None:
+    start = "2025-12-11T17:00:00-05:00"
+    whole = intraday(start, *range(100, 148))
+    book = read_folder(folder(**{"EUR.USD_30min": whole}))
+    (daily,) = book.series("EUR.USD", "1 day").bars
+    assert (daily.day, int(daily.close)) == (date(2025, 12, 12), 147)
+    assert book.whole_days() == (date(2025, 12, 12),)
+    part = read_folder(folder(**{"EUR.USD_30min": intraday(start, *range(100, 120))}))
+    assert part.series("EUR.USD", "1 day").bars == ()
+
+
+def test_a_print_after_fridays_close_opens_no_weekend(folder: Callable[..., Path]) -> None:
+    friday = intraday("2025-12-12T16:30:00-05:00", 1, 2)
+    book = read_folder(folder(**{"EUR.USD_30min": friday}))
+    assert book.calendar("FX").regular(date(2025, 12, 13)) is None
+
+
+def test_a_daily_bar_of_a_pair_on_a_weekend_is_refused(folder: Callable[..., Path]) -> None:
+    path = folder(**{"EUR.USD_1day": HEADER + DAILY.replace("2025-12-12", "2025-12-13")})
+    with pytest.raises(BarsError, match=r"EUR\.USD_1day\.csv:2: EUR\.USD does not trade on Sat"):
+        read_folder(path)
+
+
+def test_the_last_finished_bar_and_the_next_change_are_found(
+    book: BarBook, at: Callable[..., datetime]
+) -> None:
+    series = book.series("SPY", "30 mins")
+    assert series.last_finished(at("09:59", -1)) is None
+    assert series.last_finished(at("10:10")) == series.finished(at("10:10"))[-1]
+    assert series.next_change(at("10:10")) == at("10:30")
+    assert series.next_change(at("16:00", -1)) == at("09:30")
+    assert series.next_change(at("16:00")) is None

@@ -1,12 +1,11 @@
-"""The fill model's parts: sizes, commissions, ids. Prices are shown in test_order_desk.py."""
+"""The parts of a fill: sizes and ids. Prices are shown in test_matching.py."""
 
 from decimal import Decimal
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.simulator.fills import EXECUTIONS_MAX, commission, execution_id, number_from, parts
+from gateway.simulator.fills import EXECUTIONS_MAX, execution_id, number_from, parts
 
 
 @given(st.integers(1, 10**7), st.integers(1, 1000), st.integers(0, 99))
@@ -22,11 +21,6 @@ def test_parts_are_whole_bounded_and_sum_to_the_fill(
 
 def test_without_a_limit_a_fill_is_one_part() -> None:
     assert parts(Decimal(1000), None, 1) == [Decimal(1000)]
-
-
-@pytest.mark.parametrize(("quantity", "cost"), [(1, "1"), (200, "1"), (300, "1.5"), (-300, "1.5")])
-def test_commission_is_half_a_cent_a_share_and_at_least_a_dollar(quantity: int, cost: str) -> None:
-    assert commission(Decimal(quantity)) == Decimal(cost)
 
 
 def test_execution_ids_have_four_groups_and_end_without_a_correction() -> None:

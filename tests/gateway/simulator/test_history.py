@@ -8,22 +8,32 @@ from typing import Any
 
 import pytest
 
+from gateway.simulator.aggregation import Aggregates
 from gateway.simulator.bars import Bar, BarBook
-from gateway.simulator.contracts import Contract
+from gateway.simulator.calendars import Calendar
+from gateway.simulator.contracts import Contract, ContractTable, Listing
 from gateway.simulator.history import (
     HistoryError,
     Span,
     months_before,
+    parse,
     parse_end,
     parse_span,
+    schedule,
     select,
     time_text,
 )
+from gateway.simulator.hours import KINDS
 from gateway.simulator.requests import HistoricalDataRequest
 
 At = Callable[..., datetime]
 NOW = datetime(2025, 12, 12, 15, tzinfo=UTC)
 PLAIN = HistoricalDataRequest(1, Contract(), False, "", "30 mins", "1 D", True, "TRADES", 1, False)
+SPY, EUR_USD = (ContractTable().by_con_id(con_id) for con_id in (756733, 12087792))
+
+
+def answer(book: BarBook, request: HistoricalDataRequest, now: datetime) -> list[Bar]:
+    return select(Aggregates(book), SPY, parse(request, SPY, now), now)
 
 
 @pytest.mark.parametrize(
@@ -90,35 +100,40 @@ def test_months_end_where_the_month_ends() -> None:
 def test_a_duration_reaches_back_from_the_end(
     book: BarBook, at: At, changes: dict[str, Any], count: int
 ) -> None:
-    assert len(select(book, "SPY", replace(PLAIN, **changes), at("10:00"))) == count
+    assert len(answer(book, replace(PLAIN, **changes), at("10:00"))) == count
 
 
 def test_a_forming_bar_shows_only_its_open(book: BarBook, at: At) -> None:
-    last = select(book, "SPY", PLAIN, at("10:29"))[-1]
+    last = answer(book, PLAIN, at("10:29"))[-1]
     assert {last.open, last.high, last.low, last.close} == {Decimal(601)}
     assert last.volume == 0
-    assert select(book, "SPY", PLAIN, at("15:59"))[-2].high == 613
-    assert select(book, "SPY", PLAIN, at("16:00"))[-1].high == 614
+    assert answer(book, PLAIN, at("15:59"))[-2].high == 613
+    assert answer(book, PLAIN, at("16:00"))[-1].high == 614
 
 
-def test_a_forming_day_shows_only_its_open(book: BarBook, at: At) -> None:
+def test_a_forming_day_shows_what_is_known_of_it(book: BarBook, at: At) -> None:
+    """At 12:00 five bars are over, the last one reached 606; the sixth opened at 605."""
     daily = replace(PLAIN, bar_size="1 day", duration="1 M")
-    days = select(book, "SPY", daily, at("12:00"))
-    assert [bar.close for bar in days] == [Decimal(513), Decimal(600)]
+    yesterday, today = answer(book, daily, at("12:00"))
+    assert yesterday.close == 513
+    assert [today.open, today.high, today.low, today.close] == [
+        Decimal(n) for n in (600, 606, 598, 605)
+    ]
+    assert today.volume == 5000
 
 
 def test_bars_outside_the_session_are_left_out_of_regular_hours(shared_book: BarBook) -> None:
     """2025-11-28 closed at 13:00; the file has the closing print as a bar of its own."""
     request = replace(PLAIN, end="20251128 20:00:00 US/Eastern")
-    regular = select(shared_book, "SPY", request, NOW)
-    every = select(shared_book, "SPY", replace(request, regular_hours=False), NOW)
+    regular = answer(shared_book, request, NOW)
+    every = answer(shared_book, replace(request, regular_hours=False), NOW)
     assert (len(regular), len(every)) == (7, 8)
 
 
 def test_a_duration_before_all_calendars_is_refused(book: BarBook) -> None:
     request = replace(PLAIN, end="00010102-00:00:00", duration="30 Y")
     with pytest.raises(HistoryError, match="calendars"):
-        select(book, "SPY", request, NOW)
+        answer(book, request, NOW)
 
 
 @pytest.mark.parametrize(
@@ -130,10 +145,60 @@ def test_a_duration_before_all_calendars_is_refused(book: BarBook) -> None:
         ("1 day", 2, "20251212"),
     ],
 )
-def test_times_are_written_as_asked(size: str, date_format: int, text: str) -> None:
-    assert time_text(NOW, size, date_format) == text
+def test_times_are_written_as_asked(book: BarBook, size: str, date_format: int, text: str) -> None:
+    bar = book.series("SPY", "30 mins").at(NOW)
+    assert bar is not None
+    assert time_text(bar, size, date_format) == text
 
 
 def test_a_bar_knows_its_day(book: BarBook) -> None:
     bar: Bar = book.series("SPY", "30 mins").bars[0]
     assert bar.day.isoformat() == "2025-12-11"
+
+
+def refused(listing: Listing, **changes: Any) -> tuple[int, str]:
+    with pytest.raises(HistoryError) as error:
+        parse(replace(PLAIN, **changes), listing, NOW)
+    return error.value.code, str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"bar_size": "7 mins"}, "bar size setting is invalid"),
+        ({"what_to_show": "GOSSIP"}, "what to show 'GOSSIP'"),
+        ({"date_format": 3}, "date format"),
+        ({"what_to_show": "ADJUSTED_LAST", "end": "20251212-15:00:00"}, "adjusted last"),
+        ({"what_to_show": "SCHEDULE"}, "bars of 1 day"),
+        ({"keep_up_to_date": True, "end": "20251212-15:00:00"}, "keepUpToDate"),
+        ({"keep_up_to_date": True, "what_to_show": "BID_ASK"}, "cannot be kept up to date"),
+    ],
+)
+def test_what_makes_no_sense_is_error_321(changes: dict[str, Any], reason: str) -> None:
+    code, text = refused(SPY, **changes)
+    assert code == 321
+    assert reason in text
+
+
+def test_currencies_have_no_trades_to_show() -> None:
+    assert refused(EUR_USD)[0] == 162
+    assert parse(replace(PLAIN, what_to_show="MIDPOINT"), EUR_USD, NOW).what == "MIDPOINT"
+
+
+@pytest.mark.parametrize(
+    ("duration", "days"), [("3 D", "10 11 12"), ("1 W", "05 08 09 10 11 12"), ("2 S", "12")]
+)
+def test_a_schedule_covers_the_span(duration: str, days: str) -> None:
+    asked = replace(PLAIN, bar_size="1 day", what_to_show="SCHEDULE", duration=duration)
+    calendar = Calendar(KINDS["US"], {})
+    told = schedule(calendar, parse(asked, SPY, NOW), 1, NOW)
+    assert " ".join(session.day[-2:] for session in told.sessions) == days
+    assert (told.start, told.time_zone) == (told.sessions[0].start, "US/Eastern")
+    assert told.end == "20251212-16:00:00"
+
+
+def test_a_schedule_of_all_hours_has_the_extended_sessions() -> None:
+    asked = replace(PLAIN, bar_size="1 day", what_to_show="SCHEDULE", regular_hours=False)
+    calendar = Calendar(KINDS["US"], {})
+    (session,) = schedule(calendar, parse(asked, SPY, NOW), 1, NOW).sessions
+    assert (session.start, session.end) == ("20251212-04:00:00", "20251212-20:00:00")

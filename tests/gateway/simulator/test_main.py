@@ -60,6 +60,15 @@ def test_it_prints_one_line_listens_and_ends_cleanly(
         (["--port", "70000"], "is not a port"),
         (["--cash", "much"], "is not an amount"),
         (["--unknown"], "unrecognized arguments"),
+        (["--cash", "EUR=much"], "is not an amount"),
+        (["--exchange-rate", "1.08"], "is not like EUR=1.08"),
+        (["--restart-at", "late"], "is not a time of day like 23:45"),
+        (["--restart-at", "23:45+01:00"], "it is New York's"),
+        (["--login-hours", "-1"], "is not a span"),
+        (["--pacing", "often"], "invalid choice"),
+        (["--fill-model", "kind"], "invalid choice"),
+        (["--control-port", "x"], "is not a port"),
+        (["--fault", "silent_loss booking"], "is not like: silent_loss after=booking"),
     ],
 )
 def test_a_bad_option_is_explained(
@@ -76,6 +85,13 @@ def test_a_bad_option_is_explained(
         (["--host", "0.0.0.0"], "loopback only"),
         (["--account", "U123"], "does not begin with DU"),
         (["--holding", "NONE=1@1"], "no such contract"),
+        (["--cash", "5", "--cash", "6"], "--cash in the base currency came twice"),
+        (["--cash", "EUR=5", "--cash", "EUR=6"], "--cash came twice for one currency"),
+        (["--volume-share", "2"], "volume share is not in (0, 1]"),
+        (["--fault", "silent_los"], "silent_loss"),
+        (["--fault", "silent_loss after=lunch"], "after"),
+        (["--contracts", "nowhere.toml"], "nowhere.toml"),
+        (["--restart-ids-back", "-1"], "roll forward"),
     ],
 )
 def test_a_refused_option_ends_with_2_and_a_sentence(
@@ -98,3 +114,13 @@ def test_a_port_in_use_is_explained(bars: Path, capsys: pytest.CaptureFixture[st
         port = taken.getsockname()[1]
         assert main(["--bars", str(bars), "--port", str(port)]) == 2
     assert "address already in use" in capsys.readouterr().err
+
+
+def test_a_port_in_use_is_told_in_a_sentence(
+    bars: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert main(["--bars", str(bars), "--port", port]) == 2
+        assert main(["--bars", str(bars), "--port", "0", "--control-port", port]) == 2
+    assert "in use" in capsys.readouterr().err

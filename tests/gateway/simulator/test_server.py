@@ -222,6 +222,28 @@ async def test_a_running_clock_moves_the_broker_by_itself(exchange: Exchange, at
         assert (await raw.hear_until("1"))[2] == "5"
 
 
+async def test_a_cut_is_a_reset_on_the_wire_not_an_end(start: Start) -> None:
+    """A killed gateway's kernel resets; a client must not take it for a polite farewell."""
+    simulator = await start()
+    raw = await Raw.ready(simulator, 3)
+    await raw.hear_until("9")
+    simulator.faults.connection_reset()
+    with pytest.raises(ConnectionResetError):
+        async with asyncio.timeout(LIMIT_SECONDS):
+            await raw.reader.read()
+
+
+async def test_a_restart_frees_the_port_and_takes_it_again(start: Start, at: At) -> None:
+    simulator = await start()
+    raw, port = await Raw.ready(simulator, 3), simulator.port
+    await simulator.restart()
+    await raw.rest()
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.1", port)
+    await simulator.advance_to(at("10:01"))
+    assert (simulator.port, (await (await Raw.ready(simulator, 3)).hear())[0]) == (port, "15")
+
+
 async def test_it_ends_while_a_connection_is_being_accepted(exchange: Exchange, at: At) -> None:
     async with Simulator(exchange, VirtualClock(at("10:00"))) as simulator:
         with socket.create_connection(("127.0.0.1", simulator.port)) as client:
@@ -233,6 +255,12 @@ async def test_it_ends_while_a_connection_is_being_accepted(exchange: Exchange, 
 def test_only_loopback_is_listened_on(host: str) -> None:
     with pytest.raises(ValueError, match="loopback only"):
         ServerOptions(host=host)
+
+
+@pytest.mark.parametrize("wrong", [{"pacing": "often"}, {"messages_per_second_max": 0}])
+def test_options_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"is none of|at least one message"):
+        ServerOptions(**wrong)
 
 
 def test_a_simulator_that_does_not_listen_has_no_port(exchange: Exchange, at: At) -> None:

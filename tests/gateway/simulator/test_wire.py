@@ -9,7 +9,7 @@ import pytest
 from gateway.simulator.wire import (
     BOOL,
     DECIMAL,
-    EMPTY_DECIMAL,
+    ESCAPED_TEXT,
     INTEGER,
     TEXT,
     UNSET_DECIMAL,
@@ -18,7 +18,11 @@ from gateway.simulator.wire import (
     Kind,
     Layout,
     MalformedMessage,
+    Scalar,
     constant,
+    inside,
+    nested,
+    optional,
     repeated,
 )
 
@@ -41,9 +45,9 @@ LAYOUT = Layout(
     Message,
     (
         constant("1"),
-        Field("leg.price", DECIMAL),
+        *inside("leg", Field("price", DECIMAL)),
         Field("name", TEXT),
-        Field("leg.size", INTEGER),
+        *inside("leg", Field("size", INTEGER)),
         Field("old", TEXT, until=160),
     ),
     parts={"leg": Leg},
@@ -60,7 +64,7 @@ def test_a_layout_scatters_parts_and_knows_versions(version: int, fields: list[s
     assert LAYOUT.decode(FieldReader(tuple(fields[1:]), version)) == message
 
 
-def read(kind: Kind, *fields: str) -> Any:
+def read(kind: Scalar | Kind, *fields: str) -> Any:
     return kind.read(FieldReader(fields, 178))
 
 
@@ -77,10 +81,9 @@ def read(kind: Kind, *fields: str) -> Any:
         (UNSET_DECIMAL, "1.7976931348623157E308", None),
         (UNSET_DECIMAL, "1.7976931348623157e+308", None),
         (UNSET_DECIMAL, "2", 2),
-        (EMPTY_DECIMAL, "", None),
     ],
 )
-def test_texts_become_values(kind: Kind, text: str, value: object) -> None:
+def test_texts_become_values(kind: Scalar | Kind, text: str, value: object) -> None:
     assert read(kind, text) == value
 
 
@@ -98,14 +101,13 @@ def test_texts_become_values(kind: Kind, text: str, value: object) -> None:
         (BOOL, "yes"),
     ],
 )
-def test_texts_that_are_no_values_are_refused(kind: Kind, text: str) -> None:
+def test_texts_that_are_no_values_are_refused(kind: Scalar | Kind, text: str) -> None:
     with pytest.raises(MalformedMessage):
         read(kind, text)
 
 
 def test_an_unset_number_is_written_as_ib_writes_it() -> None:
     assert UNSET_DECIMAL.write(None, 178) == ["1.7976931348623157E308"]
-    assert EMPTY_DECIMAL.write(None, 178) == [""]
 
 
 def test_a_group_counts_its_items() -> None:
@@ -117,3 +119,51 @@ def test_a_group_counts_its_items() -> None:
 def test_a_count_that_cannot_be_is_refused(fields: tuple[str, ...]) -> None:
     with pytest.raises(MalformedMessage):
         read(repeated(INTEGER), *fields)
+
+
+NOTED = nested(Leg, Field("price", DECIMAL), Field("size", INTEGER))
+
+
+@dataclass(frozen=True)
+class Order:
+    kind: str
+    legs: tuple[Leg, ...] = ()
+    note: Leg | None = None
+
+
+ORDER = Layout(
+    8,
+    Order,
+    (
+        Field("kind", TEXT),
+        Field("legs", repeated(NOTED), when=("kind", "BAG")),
+        Field("note", optional(NOTED)),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("order", "fields"),
+    [
+        (Order("STK"), ["8", "STK", "0"]),
+        (Order("BAG"), ["8", "BAG", "0", "0"]),
+        (Order("BAG", (Leg(Decimal(2), 3),)), ["8", "BAG", "1", "2", "3", "0"]),
+        (Order("STK", note=Leg(Decimal(2), 3)), ["8", "STK", "1", "2", "3"]),
+    ],
+)
+def test_a_field_may_be_there_only_for_some_values(order: Order, fields: list[str]) -> None:
+    assert ORDER.encode(order, 178) == fields
+    assert ORDER.decode(FieldReader(tuple(fields[1:]), 178)) == order
+
+
+def test_a_refusal_names_the_field() -> None:
+    with pytest.raises(MalformedMessage, match=r"leg.size: 'x' is not an integer"):
+        LAYOUT.decode(FieldReader(("1", "2.5", "name", "x"), 178))
+
+
+def test_an_escaped_text_is_read_as_it_was_written() -> None:
+    text = ESCAPED_TEXT.text("Nestlé \\x ☃")
+    assert text == r"Nestl\xe9 \\x \u2603"
+    assert ESCAPED_TEXT.parse(text) == "Nestlé \\x ☃"
+    with pytest.raises(MalformedMessage, match="escape"):
+        ESCAPED_TEXT.parse(r"broken \x")

@@ -1,0 +1,90 @@
+"""One accepted connection: its socket's writer with the protocol's state and the client's rate."""
+
+import asyncio
+import contextlib
+import socket
+import struct
+from datetime import datetime
+from typing import Any
+
+from gateway.simulator.pacing import WAITING_MAX, Pace, RateLimit
+from gateway.simulator.protocol import ServerProtocol
+from gateway.simulator.replies import Cut, Raw
+
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+class Connection:
+    """One accepted socket with its protocol state.
+
+    Attributes:
+        waiting: its messages that wait to be paced.
+        breaks_off: the next message is written to its half, then the connection is reset.
+    """
+
+    def __init__(self, writer: asyncio.StreamWriter, now: datetime, per_second_max: int) -> None:
+        self.protocol = ServerProtocol(now)
+        self.writer = writer
+        self.client_id: int | None = None
+        self.rate = RateLimit(per_second_max)
+        self.pace = Pace(per_second_max)
+        self.waiting = 0
+        self.breaks_off = False
+        self._room = asyncio.Event()
+
+    def flush(self, buffer_bytes_max: int) -> None:
+        """Hand the protocol's bytes to the transport; cut off a client that does not read."""
+        self._write(self.protocol.data_to_send())
+        if self.writer.transport.get_write_buffer_size() > buffer_bytes_max:
+            self.writer.transport.abort()
+
+    async def drain(self) -> None:
+        """Wait until the client has taken most of what was written."""
+        with contextlib.suppress(ConnectionError):
+            await self.writer.drain()
+
+    def interrupt(self, reply: Any) -> bool:
+        """Write raw bytes, or break the connection off. Returns whether it goes on."""
+        self._write(self.protocol.data_to_send())
+        if isinstance(reply, Cut):
+            self.breaks_off = reply.in_frame
+            if not reply.in_frame:
+                self.reset()
+            return reply.in_frame
+        if isinstance(reply, Raw):
+            data = reply.data
+        else:
+            self.protocol.send([reply])
+            data = self.protocol.data_to_send()
+        self._write(data[: len(data) // 2] if self.breaks_off else data)
+        if self.breaks_off:
+            self.reset()
+        return not self.breaks_off
+
+    def reset(self) -> None:
+        """End the connection as a killed process does: by a reset, not by a farewell."""
+        transport = self.writer.transport
+        plug = transport.get_extra_info("socket")
+        if plug is not None and not transport.is_closing():
+            plug.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        transport.abort()
+
+    def one_less(self) -> None:
+        """A message that waited is about to be handled."""
+        self.waiting -= 1
+        self._room.set()
+
+    def forget_waiting(self) -> None:
+        """The messages that wait will never be handled."""
+        self.waiting = 0
+        self._room.set()
+
+    async def has_room(self) -> None:
+        """Wait until the messages that wait are fewer than may."""
+        while self.waiting >= WAITING_MAX:
+            self._room.clear()
+            await self._room.wait()
+
+    def _write(self, data: bytes) -> None:
+        if data and not self.writer.transport.is_closing():
+            self.writer.write(data)
