@@ -3,7 +3,7 @@
 STACK ?= embedded
 SOURCES := $(wildcard schemas functions gateway infra)
 UNIT := $(wildcard tests/schemas tests/functions tests/gateway tests/infra tests/test_tidy.py)
-WHOLE := $(wildcard tests/conformance tests/integration tests/simulation tests/system)
+WHOLE := $(wildcard tests/clients tests/conformance tests/integration tests/simulation tests/system)
 
 RUN := .venv/bin/python
 PYTEST := $(RUN) -m pytest -q
@@ -14,10 +14,10 @@ unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up check test bench nightly lock clean
+.PHONY: help setup demo up check test test-clients bench nightly lock clean
 
 help: ## list the targets
-	@awk -F ':[^#]*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 setup: ## make .venv from the locked requirements (every other target does it when needed)
 	@bin/setup
@@ -38,11 +38,14 @@ check: setup ## style, types, layers and unit tests, in under a minute
 test: check ## everything: check, then conformance, integration, simulation and system tests
 	$(if $(WHOLE),$(PYTEST) $(WHOLE))
 
+test-clients: setup ## one script against the simulator, played by ib_async and by IB's own client
+	REQUIRE_CLIENTS=1 $(PYTEST) tests/clients
+
 bench: setup ## measure, as ratios in one run
 	$(RUN) -m infra.bench
 
 nightly: setup ## the long version: many more hypothesis examples, then bench
-	HYPOTHESIS_PROFILE=nightly $(PYTEST) tests
+	HYPOTHESIS_PROFILE=nightly REQUIRE_CLIENTS=1 $(PYTEST) tests
 	$(RUN) -m infra.bench
 
 lock: ## write requirements/*.txt anew from pyproject.toml: [UPGRADE=1]
@@ -52,5 +55,5 @@ lock: ## write requirements/*.txt anew from pyproject.toml: [UPGRADE=1]
 	@rm -rf .venv-lock
 
 clean: ## remove what the other targets made
-	rm -rf .venv .venv-lock .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-ibapi .venv-lock .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
