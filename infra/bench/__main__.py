@@ -1,9 +1,11 @@
-"""`python -m infra.bench`: four measurements, all as ratios within one run.
+"""`python -m infra.bench`: six measurements, all as ratios within one run.
 
 1. command -> first order at the broker's socket, over bare hops and bare round trips
 2. messages, commits, document writes and reads, per run and per order
 3. import times over an empty interpreter and over the bare libraries
 4. peak memory over an empty interpreter
+5. order life cycles of the simulator, without and with a socket, over ib_async and a bare echo
+6. what the simulator keeps of 100,000 orders
 
 What the figures mean stands in `docs/benchmarks.md`.
 """
@@ -18,7 +20,7 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from infra.bench import counts, imports, latency, peaks, report
+from infra.bench import broker_figures, counts, imports, latency, peaks, report
 from infra.bench.orders import BenchFailed
 from infra.local.day import DayFailed
 from infra.local.emulators import EmulatorsFailed, EmulatorsNotFound
@@ -37,7 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     system = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
     print(f"{system}, Python {platform.python_version()}\n", flush=True)
     try:
-        _measure(wanted.stack, wanted.rounds)
+        if wanted.only != "simulator":
+            _measure(wanted.stack, wanted.rounds)
+        if wanted.only != "pipeline":
+            _measure_simulator()
     except (BenchFailed, ChildFailed, DayFailed, EmulatorsFailed, StackFailed) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
@@ -52,6 +57,12 @@ def _measure(stack: StackName, rounds: int) -> None:
     _say(report.counts(quiet, ordering, asyncio.run(counts.of_a_day())))
     _say(report.imports(*imports.measured(IMPORT_ROUNDS)))
     _say(report.peaks(peaks.peaks() | children))
+
+
+def _measure_simulator() -> None:
+    found = asyncio.run(broker_figures.measured())
+    _say(broker_figures.speeds(found))
+    _say(broker_figures.memory(found.long))
 
 
 def _emulators(rounds: int) -> dict[str, int]:
@@ -77,6 +88,9 @@ def _parser() -> argparse.ArgumentParser:
         choices=("embedded", "emulators"),
         default="emulators",
         help="embedded leaves Google's emulators out (default: both stacks)",
+    )
+    parser.add_argument(
+        "--only", choices=("pipeline", "simulator"), help="1 to 4, or 5 and 6 (default: all)"
     )
     parser.add_argument(
         "--rounds", type=_positive, default=ROUNDS, help=f"runs over a stack ({ROUNDS})"

@@ -1,0 +1,92 @@
+"""How fast the simulator is, and what it keeps: measured in turn, shown as tables."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from infra.bench import broker_alone, broker_wire
+from infra.bench.broker_alone import AloneRun
+from infra.bench.broker_wire import Market, WireRun
+from infra.bench.figures import Sample, number, ratio, table
+from infra.bundles import ROOT
+
+MARKET: Final = Market(ROOT / Path("infra/local/bars"), "SPY")
+ROUNDS: Final = 3
+ORDERS: Final = 2_000
+DAYS, ORDERS_A_DAY = 10, 10_000
+MICROSECONDS: Final = 1e6
+MEGABYTE: Final = 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Rounds:
+    """What each round of each client took, and the one long run for memory."""
+
+    alone: Sequence[AloneRun]
+    bare: Sequence[WireRun]
+    echo: Sequence[WireRun]
+    ib_async: Sequence[WireRun]
+    long: AloneRun
+
+
+async def measured() -> Rounds:
+    """All clients in turn, `ROUNDS` times; then the long run."""
+    alone, bare, echo, library = [], [], [], []
+    for _ in range(ROUNDS):
+        alone.append(broker_alone.measured(MARKET.bars, MARKET.symbol, 1, ORDERS))
+        bare.append(await broker_wire.bare_client(MARKET, ORDERS))
+        echo.append(await broker_wire.echo(MARKET, ORDERS, bare[-1].received_bytes // ORDERS))
+        library.append(await broker_wire.ib_async_client(MARKET, ORDERS))
+    long = broker_alone.measured(MARKET.bars, MARKET.symbol, DAYS, ORDERS_A_DAY)
+    return Rounds(alone, bare, echo, library, long)
+
+
+def speeds(found: Rounds) -> str:
+    """Order life cycles a second, and CPU per order beside ib_async's own."""
+    client = Sample(tuple(r.client_seconds / r.orders for r in found.ib_async))
+    fastest = rates(found.ib_async)
+    rows = [("", "life cycles/s", "over ib_async", "server CPU µs/order", "over ib_async's CPU")]
+    rows.append(("in process, no socket", *_rate(rates(found.alone), fastest), "", ""))
+    for what, runs in (
+        ("through the socket, bare asyncio client", found.bare),
+        ("through the socket, ib_async", found.ib_async),
+        ("bare asyncio echo of as many bytes", found.echo),
+    ):
+        server = Sample(tuple(r.server_seconds / r.orders for r in runs))
+        cpu = server.text("", MICROSECONDS).strip(), ratio(server.over(client))
+        rows.append((what, *_rate(rates(runs), fastest), *cpu))
+    note = (
+        f"{ROUNDS} rounds of {ORDERS} orders in turn; ib_async itself: "
+        f"{client.text('µs CPU/order', MICROSECONDS)}; "
+        f"{found.bare[-1].received_bytes // ORDERS} bytes answered an order"
+    )
+    return f"{table('5. order life cycles of the simulator', rows)}\n{note}"
+
+
+def memory(long: AloneRun) -> str:
+    """What a day's orders take, and that midnight gives it back."""
+    start, *days = long.resident_bytes
+    rows = [("", "MB")]
+    rows.append(("at the start", _megabytes(start)))
+    grown = long.largest_bytes[0] - start
+    rows.append((f"{ORDERS_A_DAY} orders of one day take", _megabytes(grown)))
+    for day in (1, 2, len(days) // 2, len(days)):
+        what = f"after {day * ORDERS_A_DAY} orders and midnight"
+        rows.append((what, _megabytes(days[day - 1])))
+    drift = (days[-1] - days[1]) / (len(days) - 2)
+    note = f"drift after the second day: {number(drift / 1000)} kB a day of {ORDERS_A_DAY} orders"
+    return f"{table('6. memory of the simulator', rows)}\n{note}"
+
+
+def rates(runs: Sequence[AloneRun] | Sequence[WireRun]) -> Sample:
+    """Life cycles a second of each run."""
+    return Sample(tuple(run.orders / run.seconds for run in runs))
+
+
+def _rate(sample: Sample, fastest: Sample) -> tuple[str, str]:
+    return sample.text("").strip(), ratio(sample.over(fastest))
+
+
+def _megabytes(size: float) -> str:
+    return f"{size / MEGABYTE:.1f}"
