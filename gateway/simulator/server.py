@@ -338,7 +338,7 @@ class Simulator:
                     connection.protocol.receive_data(data)
                     if not await self._answer(connection):
                         break
-                    if connection.client_id is not None:
+                    if connection.client_id is not None and limit.when() is not None:
                         limit.reschedule(None)
 
     async def _answer(self, connection: Connection) -> bool:

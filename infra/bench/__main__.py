@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from infra.bench import broker_figures, counts, imports, latency, peaks, report
-from infra.bench.orders import BenchFailed
+from infra.bench.figures import BenchFailed
 from infra.local.day import DayFailed
 from infra.local.emulators import EmulatorsFailed, EmulatorsNotFound
 from infra.local.processes import ChildFailed

@@ -22,7 +22,7 @@ from gateway.simulator.protocol import ServerProtocol
 from gateway.simulator.requests import StartApi
 from gateway.simulator.stage import Stage
 from infra.bench import cycles
-from infra.bench.orders import BenchFailed
+from infra.bench.figures import BenchFailed
 from infra.bundles import ROOT
 
 CHILD_SECONDS_MAX: Final = 300.0

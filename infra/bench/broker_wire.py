@@ -21,7 +21,7 @@ import ib_async
 from ib_async.ib import StartupFetch
 
 from infra.bench import cycles
-from infra.bench.orders import BenchFailed
+from infra.bench.figures import BenchFailed
 from infra.local.processes import Child
 
 HOST: Final = "127.0.0.1"

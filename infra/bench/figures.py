@@ -5,6 +5,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
+class BenchFailed(Exception):
+    """What is to be measured did not do what it should; the text says what is missing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One figure, measured several times. Raises `ValueError` for no values at all."""

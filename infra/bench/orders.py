@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from gateway.ports import Document, Put, Store
+from infra.bench.figures import BenchFailed
 from infra.bench.witness import Request, WatchedExchange
 from infra.init import MANUAL, WEIGHTS
 from infra.local.stack import MODE, Stack
@@ -24,10 +25,6 @@ BETWEEN_RUNS: Final = timedelta(minutes=1)
 """Virtual time from run to run, so that the strategy says something new."""
 
 WAIT_SECONDS_MAX: Final = 30.0
-
-
-class BenchFailed(Exception):
-    """The stack did not do what is to be measured; the text says what is missing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import pytest
 from infra.bench import broker_wire
 from infra.bench.broker_figures import MARKET
 from infra.bench.broker_wire import WireRun
-from infra.bench.orders import BenchFailed
+from infra.bench.figures import BenchFailed
 
 ORDERS = 8
 
