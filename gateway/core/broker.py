@@ -97,6 +97,18 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class Missing:
+    """A reading that knows nothing of an order of ours, with what was held of its contract [R2].
+
+    While the ledgers do not explain the position, the order may have been filled unheard of.
+    """
+
+    order_ref: str
+    position: Decimal
+    is_explained: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Quote:
     """A snapshot of the market. Prices are None where the broker gave none."""
 

@@ -12,7 +12,14 @@ from decimal import Decimal
 from functools import singledispatch
 
 from gateway.core import attribution, book, locks, targets
-from gateway.core.broker import AccountValues, Commission, Connection, OrderReport, Reading
+from gateway.core.broker import (
+    AccountValues,
+    Commission,
+    Connection,
+    Missing,
+    OrderReport,
+    Reading,
+)
 from gateway.core.orders import execution_key, fill, missing, newer_execution, transition
 from gateway.core.prices import Price
 from schemas.documents import (
@@ -176,14 +183,6 @@ class Silent:
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
-    """A reading of the broker that knows nothing of an order, with what was held then [R2]."""
-
-    order_ref: str
-    position: Decimal
-
-
-@dataclass(frozen=True, slots=True)
 class NotSent:
     """A journaled order was certainly not written to the broker; it is over [W2]."""
 
@@ -335,7 +334,7 @@ def _(event: Silent, desk: Desk, at: datetime) -> Desk:
 @evolve.register
 def _(event: Missing, desk: Desk, at: datetime) -> Desk:
     order = desk.orders[event.order_ref]
-    return _with_order(desk, missing(order, event.position, at))
+    return _with_order(desk, missing(order, event, at))
 
 
 @evolve.register

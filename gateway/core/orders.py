@@ -19,7 +19,7 @@ from decimal import Decimal
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from gateway.core.broker import BrokerStatus, OrderReport
+from gateway.core.broker import BrokerStatus, Missing, OrderReport
 from schemas.documents import ExecutionDocument, OrderDocument, OrderStateName, OutcomeName
 
 OPEN_STATES: Final[Mapping[tuple[OrderStateName, BrokerStatus], OrderStateName]] = {
@@ -117,16 +117,17 @@ def transition(order: OrderDocument, report: OrderReport, at: datetime) -> Order
     return order if told == order else replace(_closed_if_complete(told), updated_at=at)
 
 
-def missing(order: OrderDocument, position: Decimal, at: datetime) -> OrderDocument:
-    """The order after a reading of the broker that knows nothing of it, with what is held then.
+def missing(order: OrderDocument, reading: Missing, at: datetime) -> OrderDocument:
+    """The order after a reading of the broker that knows nothing of it.
 
-    One such reading is silence. Two, `NOT_SENT_SECONDS` apart, on the trading day of the order and
-    with the same position, are the proof that an order without any trace never got there [R2];
-    after midnight the broker's lists forget, and prove nothing.
+    One such reading is silence. Two, `NOT_SENT` apart, on the trading day of the order and with
+    the same position, which the ledgers explain, are the proof that an order without any trace
+    never got there [R2]; after midnight the broker's lists forget, and prove nothing.
     """
     if order.state == "DONE":
         return order
-    since = order.missing_since if order.missing_position == position else None
+    is_same = order.missing_position == reading.position and reading.is_explained
+    since = order.missing_since if is_same else None
     if since is not None and at >= since + NOT_SENT and _could_be_proven(order, at):
         reason = f"the broker knows nothing of it, seen twice since {since.isoformat()}"
         return replace(order, state="DONE", outcome="not_sent", reason=reason, updated_at=at)
@@ -135,7 +136,7 @@ def missing(order: OrderDocument, position: Decimal, at: datetime) -> OrderDocum
         state="UNKNOWN",
         reason="the broker lists it neither as open nor as completed",
         missing_since=since or at,
-        missing_position=position,
+        missing_position=reading.position,
         updated_at=at,
     )
 

@@ -9,8 +9,8 @@ from datetime import datetime
 from decimal import Decimal
 
 from gateway.core import book, locks
-from gateway.core.broker import OrderReport, Reading
-from gateway.core.desk import Desk, Missing, evolve, own_ref
+from gateway.core.broker import Missing, OrderReport, Reading
+from gateway.core.desk import Desk, evolve, own_ref
 from schemas.documents import Lock, OrderDocument
 from schemas.values import Contract
 
@@ -31,7 +31,9 @@ def settle(desk: Desk, reading: Reading, at: datetime) -> Desk:
     for report in reports:
         desk = evolve(report, desk, at)
     for order in _unmentioned(desk, reports):
-        desk = evolve(Missing(order.order_ref, _position(desk, order.contract.con_id)), desk, at)
+        con_id = order.contract.con_id
+        is_explained = not _difference(desk, con_id)
+        desk = evolve(Missing(order.order_ref, _position(desk, con_id), is_explained), desk, at)
     strays = _strays(desk, reading.open_orders, at)
     known = {key: lock for key, lock in desk.locks.items() if lock.kind != "unknown_order"}
     return compare(replace(desk, locks={**known, **strays}), at)

@@ -155,12 +155,24 @@ def test_two_readings_that_do_not_know_an_order_prove_it_unsent(
 def test_a_moved_position_begins_the_proof_anew(build: Any) -> None:
     """[R2] What moved may have been a fill of this order."""
     desk = settle(build.ordered(state="PENDING", perm_id=0), build.reading({}), build.now)
+    by_hand = build.execution("f.1.01", 4, order_ref="")
     states = []
     for seconds in (10, 20):
         at = build.later(seconds)
-        desk = settle(desk, replace(build.reading({1: 4}), at=at), at)
+        desk = settle(desk, replace(build.reading({1: 4}, executions=(by_hand,)), at=at), at)
         states.append(desk.orders["paper-1-1"].state)
     assert states == ["UNKNOWN", "DONE"]
+
+
+def test_an_order_is_not_unsent_while_nothing_explains_the_position(build: Any) -> None:
+    """[R2] It may have been filled before the first reading, and nobody was told."""
+    desk = settle(build.ordered(state="PENDING", perm_id=0), build.reading({1: 15}), build.now)
+    at = build.later(10)
+    desk = settle(desk, replace(build.reading({1: 15}), at=at), at)
+    assert desk.orders["paper-1-1"].state == "UNKNOWN"
+    found = build.reading({1: 15}, executions=(build.execution("x.1.01", 15),))
+    settled = settle(desk, found, build.later(20))
+    assert (settled.orders["paper-1-1"].outcome, dict(settled.locks)) == ("filled", {})
 
 
 def test_an_order_seen_between_two_readings_is_missing_no_more(build: Any) -> None:
