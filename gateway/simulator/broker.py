@@ -82,8 +82,9 @@ class ExchangeOptions:
     historical_pacing: bool = False
 
     def __post_init__(self) -> None:
-        if not self.account_id.startswith(PAPER_PREFIX):
-            raise ValueError(f"account {self.account_id!r} does not begin with {PAPER_PREFIX}")
+        if not self.account_id.startswith(PAPER_PREFIX) or not self.account_id.isalnum():
+            text = f"does not begin with {PAPER_PREFIX}, or is not of letters and digits"
+            raise ValueError(f"account {self.account_id!r} {text}")
         if self.currency in self.cash_by_currency:
             raise ValueError(f"cash in {self.currency}, the base currency, is `cash`")
 
@@ -141,7 +142,7 @@ class Broker:
 
     def split(self, con_id: int, ratio: Decimal) -> None:
         """From now on the price is divided, until bars of after the split say it themselves."""
-        self.valuer.split(con_id, ratio, self.now)
+        self.market.split(self.contracts.by_con_id(con_id), ratio, self.now)
         self._moment = None
 
     def commission(self, listing: Listing, quantity: Decimal, price: Decimal) -> Decimal:

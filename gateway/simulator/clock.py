@@ -7,6 +7,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 
+EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
+LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+"""Virtual time is set within these, so that days before and after it can be reckoned with."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FORMAT = struct.Struct("<q")
 
@@ -61,8 +64,7 @@ class VirtualClock:
         monotonic: Callable[[], float] | None = None,
         file: ClockFile | None = None,
     ) -> None:
-        if start.tzinfo is None:
-            raise ValueError("the clock's start has no zone")
+        _check(start)
         if speed < 0 or (speed and monotonic is None):
             raise ValueError("a running clock needs a speed above 0 and a monotonic source")
         self.speed = speed
@@ -77,7 +79,8 @@ class VirtualClock:
         return self._base + timedelta(seconds=(self._monotonic() - self._started) * self.speed)
 
     def set(self, when: datetime) -> None:
-        """Move the clock. Raises ValueError when that is backwards."""
+        """Move the clock. Raises ValueError when that is backwards, or out of all bounds."""
+        _check(when)
         if when < self.now():
             raise ValueError(f"the clock is at {self.now()} and cannot go back to {when}")
         self._base, self._started = when.astimezone(UTC), self._monotonic()
@@ -87,6 +90,13 @@ class VirtualClock:
         """Write the time to the clock file, if there is one."""
         if self._file is not None:
             self._file.write(self.now())
+
+
+def _check(when: datetime) -> None:
+    if when.tzinfo is None:
+        raise ValueError("a time of the clock has no zone")
+    if not EARLIEST <= when <= LATEST:
+        raise ValueError(f"{when} is not between {EARLIEST.date()} and {LATEST.date()}")
 
 
 def _standing_still() -> float:

@@ -18,8 +18,10 @@ from gateway.simulator.fill_models import FILL_MODELS, FillModel, fill_model
 from gateway.simulator.outages import OutagePlan
 from gateway.simulator.server_options import Pacing, ServerOptions
 
-_HOLDING = re.compile(r"([A-Z][A-Z0-9.]*)=(-?\d+)@(\d+(?:\.\d+)?)")
+_HOLDING = re.compile(r"([A-Z][A-Z0-9.]*)=(-?\d{1,9})@(\d{1,9}(?:\.\d{1,15})?)")
 _CURRENCY = re.compile(r"([A-Z]{3})=(.+)")
+_DIGITS_MAX = 12
+_NOT_PARAMETERS = frozenset({"", "name", "self"})
 _FAULT_VALUES: dict[str, Any] = {"true": True, "false": False}
 
 
@@ -105,7 +107,7 @@ def _rules_group(add: _Add) -> None:
 
 def _account_group(add: _Add) -> None:
     add("--account", default="DUSIM0001", help="account id, must begin with DU")
-    add("--currency", default="USD", help="the account's base currency (USD)")
+    add("--currency", type=_currency, default="USD", help="the account's base currency (USD)")
     add("--cash", type=_cash, action="append", default=[], help="1000000, EUR=10000; repeatable")
     add("--holding", type=_holding, action="append", default=[], help="SPY=50@590.00, repeatable")
     add(
@@ -150,6 +152,9 @@ def exchange_of(options: argparse.Namespace, book: BarBook) -> Exchange:
 
 def exchange_options(options: argparse.Namespace) -> ExchangeOptions:
     """What the broker is. Raises ValueError."""
+    held = {holding.symbol for holding in options.holding}
+    if len(held) < len(options.holding):
+        raise ValueError("--holding came twice for one symbol")
     base = [money.amount for money in options.cash if not money.currency]
     if len(base) > 1:
         raise ValueError("--cash in the base currency came twice")
@@ -261,6 +266,12 @@ def _holding(text: str) -> InitialHolding:
     return InitialHolding(match[1], Decimal(match[2]), Decimal(match[3]))
 
 
+def _currency(text: str) -> str:
+    if re.fullmatch(r"[A-Z]{3}", text) is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a currency like USD")
+    return text
+
+
 def _cash(text: str) -> Money:
     match = _CURRENCY.fullmatch(text)
     return Money("", _amount(text)) if match is None else Money(match[1], _amount(match[2]))
@@ -278,14 +289,15 @@ def _amount(text: str) -> Decimal:
         amount = Decimal(text)
     except InvalidOperation:
         amount = Decimal(-1)
-    if not amount.is_finite() or amount <= 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not an amount above 0")
+    if not amount.is_finite() or amount <= 0 or abs(amount.adjusted()) > _DIGITS_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an amount above 0 and of usual size")
     return amount
 
 
 def _fault(text: str) -> FaultOption:
     name, *pairs = text.split() or [""]
     split = [pair.partition("=") for pair in pairs]
-    if not name or not all(key and equals for key, equals, _ in split):
+    named = {key for key, equals, _ in split if equals} - _NOT_PARAMETERS
+    if not name or len(named) < len(split):
         raise argparse.ArgumentTypeError(f"{text!r} is not like: silent_loss after=booking order=3")
     return FaultOption(name, {key: _FAULT_VALUES.get(value, value) for key, _, value in split})

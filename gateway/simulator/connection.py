@@ -11,6 +11,8 @@ from gateway.simulator.pacing import WAITING_MAX, Pace, RateLimit
 from gateway.simulator.protocol import ServerProtocol
 from gateway.simulator.replies import Cut, Raw
 
+FAREWELL_SECONDS_MAX = 5.0
+"""How long a client may take to read what was written before its connection was closed."""
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
@@ -20,6 +22,7 @@ class Connection:
     Attributes:
         waiting: its messages that wait to be paced.
         breaks_off: the next message is written to its half, then the connection is reset.
+        is_dropped: nobody's any more; its socket may live on until the client has read the rest.
     """
 
     def __init__(self, writer: asyncio.StreamWriter, now: datetime, per_second_max: int) -> None:
@@ -30,7 +33,9 @@ class Connection:
         self.pace = Pace(per_second_max)
         self.waiting = 0
         self.breaks_off = False
+        self.is_dropped = False
         self._room = asyncio.Event()
+        self._last_call: asyncio.TimerHandle | None = None
 
     def flush(self, buffer_bytes_max: int) -> None:
         """Hand the protocol's bytes to the transport; cut off a client that does not read."""
@@ -68,6 +73,23 @@ class Connection:
         if plug is not None and not transport.is_closing():
             plug.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         transport.abort()
+
+    def farewell(self) -> None:
+        """Close when the client has read what was written, or soon when it does not read."""
+        self.writer.close()
+        if self._last_call is None:
+            abort = self.writer.transport.abort
+            loop = asyncio.get_running_loop()
+            self._last_call = loop.call_later(FAREWELL_SECONDS_MAX, abort)
+
+    async def closed(self) -> None:
+        """Wait for the end after a farewell."""
+        try:
+            with contextlib.suppress(ConnectionError):
+                await self.writer.wait_closed()
+        finally:
+            if self._last_call is not None:
+                self._last_call.cancel()
 
     def one_less(self) -> None:
         """A message that waited is about to be handled."""

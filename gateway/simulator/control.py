@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from gateway.simulator.control_values import ControlError
+from gateway.simulator.control_values import ControlError, check_texts
 from gateway.simulator.control_verbs import dispatch, help_of
 from gateway.simulator.server import Simulator
 from gateway.simulator.server_options import is_loopback
@@ -58,7 +58,7 @@ class ControlPort:
         self._address = (host, port)
         self._arrival_seconds_max = arrival_seconds_max
         self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._conversations: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     @property
     def port(self) -> int:
@@ -78,21 +78,22 @@ class ControlPort:
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
-        assert self._server is not None
-        self._server.close()
-        for task in tuple(self._tasks):
+        server, self._server = self._server, None
+        assert server is not None
+        server.close()
+        for task, writer in self._conversations.items():
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._server.wait_closed()
-        self._server = None
+            writer.transport.abort()  # one cancelled before its first step would close nothing
+        await asyncio.gather(*self._conversations, return_exceptions=True)
+        await server.wait_closed()
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if len(self._tasks) >= CONNECTIONS_MAX:
+        if self._server is None or len(self._conversations) >= CONNECTIONS_MAX:
             writer.transport.abort()
             return
         task = asyncio.create_task(self._converse(reader, writer))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._conversations[task] = writer
+        task.add_done_callback(self._conversations.pop)
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -130,13 +131,17 @@ class ControlPort:
 async def read_request(reader: asyncio.StreamReader) -> Request:
     """Read one request. Raises ControlError for whatever is not one; never reads over a bound."""
     method, target, headers = _head(await _head_bytes(reader))
+    if "origin" in headers:
+        raise ControlError(403, "web pages may not use the control port")
     try:
         parts = urlsplit(target)
     except ValueError:
         raise ControlError(400, f"{target[:100]!r} is not a path") from None
     body = await _body(reader, headers)
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
-    return Request(method, unquote(parts.path), _values(body) if body else query)
+    values = _values(body) if body else query
+    check_texts(values)
+    return Request(method, unquote(parts.path), values)
 
 
 async def _head_bytes(reader: asyncio.StreamReader) -> bytes:

@@ -7,8 +7,10 @@ from typing import Any
 
 from gateway.simulator.orders import Execution, Order
 
-DIGITS_MAX = 15
+DIGITS_MAX = 10
 """Numbers have at most so many digits before the point and after it."""
+_UNSPEAKABLE = frozenset(map(chr, (0, *range(0xD800, 0xE000))))
+"""A zero byte ends a field; half of a surrogate pair has no bytes at all."""
 
 
 class ControlError(Exception):
@@ -71,6 +73,17 @@ class Fields:
         if value is None:
             raise ControlError(400, f"{name} is missing")
         return value
+
+
+def check_texts(values: Mapping[str, Any]) -> None:
+    """Refuse text that no field of IB's wire can carry; clients would be told of it.
+
+    Raises ControlError.
+    """
+    for name, value in values.items():
+        for text in (name, value):
+            if isinstance(text, str) and not _UNSPEAKABLE.isdisjoint(text):
+                raise ControlError(400, f"the text {text[:100]!r} cannot be sent to a client")
 
 
 def one_of(fields: Fields, name: str, *allowed: str) -> str:

@@ -187,11 +187,11 @@ async def trade(simulator: Simulator, values: Mapping[str, Any], _: str) -> Any:
     """Someone at TWS trades a signed quantity, at the market without a price."""
     fields = Fields(values, "symbol", "quantity", "price")
     symbol, quantity = fields.text("symbol"), fields.number("quantity")
-    await simulator.trade_by_hand(symbol, quantity, fields.optional("price"))
-    return execution_row(
-        *simulator.exchange.orders.record.executions[-1],
-        simulator.exchange.orders.record.commissions,
-    )
+    price = fields.optional("price")
+    if price is not None and price <= 0:
+        raise ControlError(400, f"price must be above 0, not {plain(price)}")
+    made = await simulator.trade_by_hand(symbol, quantity, price)
+    return execution_row(*made, simulator.exchange.orders.record.commissions)
 
 
 async def place(simulator: Simulator, values: Mapping[str, Any], _: str) -> Any:
@@ -357,6 +357,8 @@ async def dispatch(simulator: Simulator, method: str, path: str, values: Mapping
                 return await item.verb(simulator, values, rest)
             except ValueError as error:
                 raise ControlError(400, str(error)) from None
+            except ArithmeticError:
+                raise ControlError(400, "the numbers are too large to reckon with") from None
     methods = " and ".join(item.method for item, _ in found)
     raise ControlError(405, f"{path} understands {methods}, not {method}")
 

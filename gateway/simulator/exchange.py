@@ -24,7 +24,7 @@ from gateway.simulator import requests as q
 from gateway.simulator.account import Account
 from gateway.simulator.bar_files import INTRADAY, ONE_DAY
 from gateway.simulator.bars import BarBook
-from gateway.simulator.broker import ExchangeOptions, open_broker
+from gateway.simulator.broker import LONG_AGO, ExchangeOptions, open_broker
 from gateway.simulator.contracts import ContractTable, Listing
 from gateway.simulator.corporate_actions import CorporateActions
 from gateway.simulator.hours import new_york_day
@@ -149,12 +149,22 @@ class Exchange:
 
         None when the bars are over and no order waits for a time.
         """
-        now = self._broker.now
-        working = self._orders.working
+        market = self._next_market_change(self._broker.now)
+        times = self._order_times()
+        return min(times if market is None else [market, *times], default=None)
+
+    def next_order_change(self) -> datetime | None:
+        """The next instant at which a working order may trade or end; None without any."""
+        broker = self._broker
+        listings = map(broker.contracts.by_con_id, self._orders.record.working_con_ids())
+        changes = [broker.market.next_change(listing, broker.now) for listing in listings]
+        return min([*changes, *self._order_times()], default=None)
+
+    def _order_times(self) -> list[datetime]:
+        """When working orders awake or end."""
+        now, working = self._broker.now, self._orders.working
         times = [each for order in working for each in (order.active_from, order.expires_at)]
-        market = self._next_market_change(now)
-        ahead = [each for each in times if now < each < NEVER]
-        return min(ahead if market is None else [market, *ahead], default=None)
+        return [each for each in times if now < each < NEVER]
 
     def _next_market_change(self, now: datetime) -> datetime | None:
         broker = self._broker
@@ -176,18 +186,22 @@ class Exchange:
         """Someone at TWS trades a signed quantity, at the market when no price is given.
 
         Raises:
-            ValueError: unknown symbol, no quantity, or no price while the market has none.
+            ValueError: unknown symbol, no quantity, a price that is none, or no price while the
+                market has none.
         """
         self.check_time(now)
         self._pass_time(now)
         listing = self._broker.contracts.by_symbol(symbol)
-        if listing is None or not quantity:
+        if listing is None or not quantity or not _is_sensible(quantity):
             raise ValueError(f"cannot trade {quantity} of {symbol!r}")
+        if price is not None and (price <= 0 or not _is_sensible(price)):
+            raise ValueError(f"{price} is not a price")
         quote = self._broker.market.quote(listing, now)
         seen = None if quote is None else quote.against(1 if quantity > 0 else -1)
-        if price is None and seen is None:
+        paid = seen if price is None else price
+        if paid is None:
             raise ValueError(f"the market of {symbol} has no price at {now}")
-        self._orders.trade_by_hand(listing, quantity, price or seen or Decimal(0))
+        self._orders.trade_by_hand(listing, quantity, paid)
         return self._broker.take_outbox()
 
     def split(self, symbol: str, ratio: Decimal, now: datetime) -> list[Delivery]:
@@ -222,15 +236,29 @@ class Exchange:
     def _pass_time(self, now: datetime) -> None:
         if now <= self._broker.now:
             return
-        for instant in self._orders.instants(self._broker.now, now):
+        for instant in self._instants(now):
             self._move_to(instant)
             self._orders.match(instant)
             self._orders.expire(instant)
+            self._liquidate()
         self._move_to(now)
-        if self.options.liquidates:
-            self.actions.margin_call()
+        self._liquidate()
         self._accounts.pass_time()
         self._market.refresh()
+
+    def _instants(self, until: datetime) -> list[datetime]:
+        """When orders can trade or end, and when margin may be called, whoever looks then."""
+        now = self._broker.now
+        times = self._orders.instants(now, until)
+        if not self.options.liquidates or now == LONG_AGO:
+            return times
+        holdings = self._broker.account.holdings.values()
+        held = [item.listing for item in holdings if item.quantity]
+        return sorted({*times, *self._broker.market.changes(held, now, until)})
+
+    def _liquidate(self) -> None:
+        if self.options.liquidates:
+            self.actions.margin_call()
 
     def _move_to(self, instant: datetime) -> None:
         midnight = new_york_day(instant) != new_york_day(self._broker.now)
@@ -277,3 +305,8 @@ class Exchange:
         request_id = getattr(request, "request_id", -1)
         text = f"Error validating request.-'sim' : cause - request {number} is not simulated"
         self._broker.refuse(client_id, request_id, 321, text)
+
+
+def _is_sensible(number: Decimal) -> bool:
+    """Whether a price or a quantity has a size and a fineness that anything is traded in."""
+    return abs(number) <= q.QUANTITY_MAX and number == round(number, 8)

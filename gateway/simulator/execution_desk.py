@@ -45,9 +45,13 @@ class ExecutionDesk:
         realized against unrealized profit.
 
         Raises:
-            ValueError: no such execution, it was already corrected, or the order is too small.
+            ValueError: no such execution, it was already corrected, the order is too small, or the
+                share was split since: its quantity and price mean something else now.
         """
         order, old = self._latest(execution_id_)
+        listing = self._broker.contracts.by_con_id(order.contract.con_id)
+        if self._broker.market.was_split(listing, old.time):
+            raise ValueError(f"{order.contract.symbol} was split since execution {execution_id_}")
         new = replace(
             old,
             execution_id=corrected_id(old),
@@ -149,7 +153,7 @@ class ExecutionDesk:
         self._record.executions.append((order, new))
         report = self._rebook(order, old, new)
         self._reports.tell(order, execution_details(order, new), report)
-        if order.working and not order.remaining:
+        if order.status != "Filled" and not order.remaining:
             order.status, order.why_held = "Filled", ""
             self._record.finish(order, self._broker.now)
             self._reports.tell_state(order)
@@ -162,7 +166,9 @@ class ExecutionDesk:
         total = self._broker.commission(listing, order.filled, order.price_average)
         cost = paid + total - (order.commission or Decimal(0))
         converts = order.contract.exchange == CONVERSION
-        account.apply(Trade(listing, -side * old.quantity, old.price, -paid, converts))
+        # What the others of the order cost now (a minimum goes over to them) has no other trade.
+        back = -paid if new.quantity else cost - paid
+        account.apply(Trade(listing, -side * old.quantity, old.price, back, converts))
         realized = None
         if new.quantity:
             trade = Trade(listing, side * new.quantity, new.price, cost, converts)

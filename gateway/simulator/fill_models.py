@@ -12,6 +12,8 @@ by the market. What all of them share:
 - A resting limit order trades at its limit in a bar that reached it, when the bar is over.
 - A stop whose price the open has passed trades at the open, else at its stop price, half a spread
   against it: the worse of the two.
+- A midprice order trades between bid and ask at once, all that the volume gives: IB's may have to
+  wait for somebody who meets it there, so this is better than the real market.
 - A stop limit order that a bar triggers trades from the next bar on: within the bar nobody knows
   whether the limit was to be had after the stop.
 

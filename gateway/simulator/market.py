@@ -1,9 +1,13 @@
 """What the market shows at an instant: quotes, last prices, and the instants at which they change.
 
-The price at an instant T is the open of the bar that is open at T (`start <= T < end`): nothing
-later than T is ever seen. The finest intraday bar wins; a daily bar speaks only in regular hours on
-a date without intraday bars of the contract. Bid and ask lie half a spread around it, rounded
-outwards to the tick. Outside regular hours there are prices exactly where there are bars.
+The price at an instant T is the open of the bar that is open at T (`start <= T < end`), or the
+close of a finer bar that ended since it began: nothing later than T is ever seen. The finest
+intraday bar wins; a daily bar speaks only in regular hours on a date without intraday bars of the
+contract. Bid and ask lie half a spread around it, rounded outwards to the tick. Outside regular
+hours there are prices exactly where there are bars.
+
+After a split a price of before is divided: until a bar begins then or later, which tells the price
+of the new share, everything trades and is valued at the old price divided.
 """
 
 from bisect import bisect_right
@@ -19,6 +23,8 @@ from gateway.simulator.contracts import Listing, conforms, expired, step_at
 from gateway.simulator.hours import Session, new_york, new_york_day
 
 CENT = Decimal("0.01")
+SPLIT_STEP = Decimal("0.0001")
+"""Prices divided by a split are rounded to it, the smallest step of US stocks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,14 @@ class DaySoFar:
 
 
 @dataclass(frozen=True, slots=True)
+class Split:
+    """A share became `ratio` shares at an instant."""
+
+    at: datetime
+    ratio: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class _Seen:
     """A quote and for how long it stands: from `since` until before `until`."""
 
@@ -71,6 +85,7 @@ class Market:
         self._intraday: dict[tuple[str, date], bool] = {}
         self._last_trades: dict[str, datetime] = {}
         self._days: dict[tuple[str, str], _Running] = {}
+        self._splits: dict[str, list[Split]] = {}
 
     def calendar(self, listing: Listing) -> Calendar:
         """The trading days of a contract."""
@@ -127,6 +142,22 @@ class Market:
         """The open of the bar that is open now, else the close of the last finished bar."""
         quote = self.quote(listing, now)
         return None if quote is None else quote.last
+
+    def split(self, listing: Listing, ratio: Decimal, now: datetime) -> None:
+        """From here on a share is `ratio` shares; bars that begin now or later are of those."""
+        self._splits.setdefault(listing.key, []).append(Split(now, ratio))
+        self._seen.pop(listing.key, None)
+
+    def was_split(self, listing: Listing, since: datetime) -> bool:
+        """Whether a share was split at this instant or later."""
+        return any(split.at >= since for split in self._splits.get(listing.key, ()))
+
+    def of_today(self, price: Decimal, bar: Bar, listing: Listing) -> Decimal:
+        """A price out of a bar, for a share as it is now: divided by the splits since it began."""
+        for split in self._splits.get(listing.key, ()):
+            if bar.start < split.at:
+                price = (price / split.ratio).quantize(SPLIT_STEP)
+        return price
 
     def side_price(self, last: Decimal, listing: Listing, side: int) -> Decimal:
         """The ask (side 1) or bid (side -1) around a price, rounded outwards to the tick."""
@@ -200,7 +231,9 @@ class Market:
 
     def _look(self, listing: Listing, now: datetime) -> Quote | None:
         bar = self.open_bar(listing, now)
-        last = bar.open if bar is not None else self._last_close(listing, now)
+        last = self._last_close(listing, now, None if bar is None else bar.start)
+        if bar is not None and last is None:
+            last = self.of_today(bar.open, bar, listing)
         if last is None:
             return None
         return Quote(
@@ -238,19 +271,30 @@ class Market:
             )
         return self._intraday[key]
 
-    def _last_close(self, listing: Listing, now: datetime) -> Decimal | None:
+    def _last_close(
+        self, listing: Listing, now: datetime, after: datetime | None = None
+    ) -> Decimal | None:
+        """The close of the last finished bar, None if none ended `after` the begin of a longer one.
+
+        Where short bars end amid a longer one, its open is older than what they told.
+        """
         series = (self.book.series(listing.key, size) for size in (*INTRADAY, ONE_DAY))
         ended = [bar for item in series if (bar := item.last_finished(now)) is not None]
-        return max(ended, key=lambda bar: bar.end).close if ended else None
+        last = max(ended, key=lambda bar: bar.end, default=None)
+        if last is None or (after is not None and last.end <= after):
+            return None
+        return self.of_today(last.close, last, listing)
 
     def _session_open(self, listing: Listing, now: datetime) -> Decimal | None:
         begun = self.book.series(listing.key, ONE_DAY).last_started(now)
         today = self.calendar(listing).hours.trading_day(now)
-        return begun.open if begun is not None and begun.day == today else None
+        if begun is None or begun.day != today:
+            return None
+        return self.of_today(begun.open, begun, listing)
 
     def _previous_close(self, listing: Listing, now: datetime) -> Decimal | None:
         ended = self.book.series(listing.key, ONE_DAY).last_finished(now)
-        return None if ended is None else ended.close
+        return None if ended is None else self.of_today(ended.close, ended, listing)
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,8 +89,13 @@ class Matching:
             self._submit(order)
 
     def can_trade(self, order: Order) -> bool:
-        """Whether the order may trade and its market is open."""
-        return not order.held and order.active_from <= self._broker.now and self.is_open(order)
+        """Whether the order may trade and its market is open.
+
+        What begins when an order ends comes too late for it; only on-open orders have one instant.
+        """
+        now = self._broker.now
+        in_time = now < order.expires_at or order.terms.tif == "OPG"
+        return in_time and not order.held and order.active_from <= now and self.is_open(order)
 
     def is_open(self, order: Order) -> bool:
         """Whether the market is open in hours in which the order may trade."""
@@ -112,7 +117,8 @@ class Matching:
         price: Decimal | None = None
         if kind.auction:
             if bar.end == order.expires_at:
-                price = kind.at_close(order, Sight(listing, self._model), bar.close)
+                last = self._broker.market.of_today(bar.close, bar, listing)
+                price = kind.at_close(order, Sight(listing, self._model), last)
         elif bar.start >= max(order.placed_at, order.active_from):
             price = self._price_within(order, bar)
         if price is not None:

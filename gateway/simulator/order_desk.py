@@ -224,8 +224,8 @@ class OrderDesk:
     # ------------------------------------------------------------------ what else may happen
 
     def hold(self, order: Order, why: str = LOCATE) -> None:
-        """Keep a working order from the market until it is released."""
-        order.status, order.why_held = "PreSubmitted", why
+        """Keep a working order from the market until it is released. Raises ValueError."""
+        order.turn(PENDING_CANCEL if order.status == PENDING_CANCEL else "PreSubmitted", why)
         self._reports.tell_state(order)
 
     def release(self, orders: Iterable[Order] | None = None) -> None:
@@ -265,15 +265,15 @@ class OrderDesk:
         return self._executions.bust(execution_id)
 
     def reject(self, order: Order, code: int, text: str, status: str = "Inactive") -> None:
-        """The exchange refuses an order that was accepted: a status, then the error."""
-        order.status, order.why_held = status, ""
+        """The exchange refuses a working order: a status, then the error. Raises ValueError."""
+        order.turn(status)
         self.record.finish(order, self._broker.now)
         self._reports.tell_status(order)
         self._reports.notice(order, code, text)
 
     def end(self, order: Order, reason: str = CANCELLED) -> None:
-        """Take a working order off the market: status Cancelled, then error 202."""
-        order.status, order.why_held = "Cancelled", ""
+        """Take a working order off the market: Cancelled, then error 202. Raises ValueError."""
+        order.turn("Cancelled")
         self.record.finish(order, self._broker.now)
         self._reports.tell_status(order)
         self._reports.notice(order, 202, reason)
@@ -423,6 +423,8 @@ class OrderDesk:
             return MISMATCH
         if self._is_late(order):
             return rejected("the cut-off time for the closing auction has passed")
+        if order.status == PENDING_CANCEL:
+            return rejected("the order is being cancelled")
         if terms.quantity <= order.filled:
             return rejected("the quantity is not above what was filled")
         return self._limits.judge(Request(listing, terms, order))

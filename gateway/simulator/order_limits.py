@@ -14,6 +14,7 @@ from gateway.simulator.contracts import STOCK, Listing
 from gateway.simulator.order_record import OrderRecord
 from gateway.simulator.orders import Margin, Order, OrderTerms
 
+ZERO = Decimal(0)
 WORKING_MAX = 10_000
 """Most working orders of all clients together."""
 NO_SHARES = "The contract is not available for short sale."
@@ -54,9 +55,10 @@ class OrderLimits:
         objection = self._too_many(request) or self._lacks_shares(request)
         if objection is not None:
             return objection
-        if self._only_frees(request):
+        ahead = self._closing_ahead(request)
+        if self._only_frees(request, ahead):
             return Decimal(0)
-        before, after = self.margins(request)
+        before, after = self.margins(request, ahead)
         added = max(_initial(after) - _initial(before), Decimal(0))
         return (self._lacks_margin(request, after) if added else None) or added
 
@@ -74,14 +76,19 @@ class OrderLimits:
         others = sum((o.remaining for o in working if o is not request.known), Decimal(0))
         return request.quantity + others - position > max(shortable, Decimal(0))
 
-    def margins(self, request: Request) -> tuple[Margin, Margin]:
-        """The account's margin as it is, and as it would be after the whole order."""
+    def margins(self, request: Request, ahead: Decimal = ZERO) -> tuple[Margin, Margin]:
+        """The account's margin as it is, and as it would be after the whole order.
+
+        Both after so much more on its side was traded `ahead` of it.
+        """
         broker, listing = self._broker, request.listing
         price = self.price(request)
         cost = broker.commission(listing, request.quantity, price)
         trade = Trade(listing, request.signed, price, cost)
-        before = broker.account.margin(broker.valuation)
-        return before, broker.account.after(trade).margin(broker.valuation)
+        account, side = broker.account, request.terms.side
+        account = account.after(Trade(listing, ahead * side, price, ZERO)) if ahead else account
+        before = account.margin(broker.valuation)
+        return before, account.after(trade).margin(broker.valuation)
 
     def price(self, request: Request) -> Decimal:
         """At which price the order is thought to trade."""
@@ -92,7 +99,21 @@ class OrderLimits:
             return request.terms.aux_price or Decimal(0)
         return quote.against(request.terms.side) or quote.last
 
-    def _only_frees(self, request: Request) -> bool:
+    def _closing_ahead(self, request: Request) -> Decimal:
+        """How much of the position other working orders on the side close already, unsigned.
+
+        Two orders that each close the position whole are together one that closes and one that
+        opens.
+        """
+        listing = request.listing
+        holding = self._broker.account.holdings.get(listing.con_id)
+        if holding is None or holding.quantity * request.signed >= 0:
+            return ZERO
+        working = self._record.side(listing.con_id, request.terms.side)
+        others = sum((item.remaining for item in working if item is not request.known), ZERO)
+        return min(others, abs(holding.quantity))
+
+    def _only_frees(self, request: Request, ahead: Decimal) -> bool:
         """Whether the order takes a stock position in the base currency nearer to 0.
 
         Then margin can only shrink; to compute by how much is half the work of many an order.
@@ -102,7 +123,7 @@ class OrderLimits:
         if holding is None or listing.security_type != STOCK:
             return False
         is_closing = holding.quantity * request.signed < 0
-        is_within = abs(request.signed) <= abs(holding.quantity)
+        is_within = abs(request.signed) + ahead <= abs(holding.quantity)
         return is_closing and is_within and listing.currency == account.currency
 
     def _too_many(self, request: Request) -> Refusal | None:

@@ -123,7 +123,8 @@ class OrderRecord:
         elif order in self.done:
             self.done.remove(order)
         self._by_perm_id.pop(order.perm_id, None)
-        self._by_id.pop((order.client_id, order.order_id), None)
+        if self.known(order.client_id, order.order_id) is order:
+            del self._by_id[order.client_id, order.order_id]
 
     def roll_back_ids(self, client_id: int, by: int) -> None:
         """Take ids back, as a restarted gateway does; ended orders with those ids lose them."""

@@ -1,11 +1,11 @@
 """When an order works: from when, until when, and up to when it can be changed."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 
 from gateway.simulator.contracts import Listing
 from gateway.simulator.history import HistoryError, parse_end
-from gateway.simulator.hours import NEW_YORK, TIME_ZONE_NAME
+from gateway.simulator.hours import NEW_YORK, TIME_ZONE_NAME, new_york, new_york_day
 from gateway.simulator.market import Market
 from gateway.simulator.order_types import ORDER_TYPES
 from gateway.simulator.orders import LONG_PAST, NEVER, OrderTerms
@@ -43,7 +43,7 @@ def life_of(terms: OrderTerms, listing: Listing, market: Market, now: datetime) 
     if terms.tif == "GTD":
         until = moment(terms.other.get("goodTillDate", ""), listing, market, now)
         return Life(active_from, min(until, last))
-    return Life(active_from, session_end(terms, listing, market, begin))
+    return Life(active_from, min(session_end(terms, listing, market, begin), last))
 
 
 def session_end(terms: OrderTerms, listing: Listing, market: Market, now: datetime) -> datetime:
@@ -73,11 +73,13 @@ def next_opening(listing: Listing, market: Market, now: datetime) -> datetime:
 
 def moment(text: str, listing: Listing, market: Market, now: datetime) -> datetime:
     """IB's order times: `YYYYMMDD hh:mm:ss [zone]`, `YYYYMMDD-hh:mm:ss` (UTC), or a date alone,
-    which means the end of its session. Raises ValueError."""
+    which means the end of its session, or of itself if it has none. Raises ValueError."""
     try:
         if len(text) == _DAY_DIGITS and text.isdigit():
             noon = parse_end(f"{text} 12:00:00", now)
-            return market.session_ahead(listing, noon).closes
+            session = market.session_ahead(listing, noon)
+            midnight = new_york(new_york_day(noon) + timedelta(days=1), time())
+            return session.closes if session.day == new_york_day(noon) else midnight
         if not text:
             raise ValueError("no time given")
         return parse_end(text, now)

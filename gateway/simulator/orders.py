@@ -139,6 +139,12 @@ class Order:
         """Whether the order can still trade."""
         return self.completed_at is None
 
+    def turn(self, status: str, why_held: str = "") -> None:
+        """Give a working order another status. Raises ValueError for one that has ended."""
+        if not self.working:
+            raise ValueError(f"order {self.perm_id} has ended: {self.status}")
+        self.status, self.why_held = status, why_held
+
     @property
     def held(self) -> bool:
         """Whether the broker keeps it from the market until it is released."""

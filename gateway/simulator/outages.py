@@ -99,9 +99,10 @@ class Outages:
         return change
 
     def restart(self, now: datetime) -> None:
-        """Go down for a restart, whatever the plan says."""
+        """Go down for a restart, whatever the plan says; it is no login, if one is waited for."""
         self.now = now
-        self._become(Change.RESTART, now)
+        if not self._is_logged_out:
+            self._become(Change.RESTART, now)
 
     def log_in(self, now: datetime) -> bool:
         """Somebody logs in. Returns whether that was needed."""

@@ -20,6 +20,7 @@ from gateway.simulator.clock import VirtualClock
 from gateway.simulator.connection import Connection
 from gateway.simulator.exchange import Exchange
 from gateway.simulator.faults import Faults
+from gateway.simulator.orders import Execution, Order
 from gateway.simulator.outages import Change, Outages
 from gateway.simulator.pacing import PACE_OPTION, WAITING_MAX
 from gateway.simulator.protocol import Closed, State
@@ -112,6 +113,7 @@ class Simulator:
         for connection in tuple(self._accepted):
             connection.writer.transport.abort()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._accepted.clear()
         if server is not None:
             await server.wait_closed()
 
@@ -138,13 +140,21 @@ class Simulator:
         instants = (self._next_own(), self.stage.next_due(), self.exchange.next_change())
         return min((when for when in instants if when is not None), default=None)
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether bars, orders, faults or paced messages are to come; restarts always are."""
+        waits = (self.exchange.next_change(), self.stage.next_due(), self._agenda.next_due())
+        return any(when is not None for when in waits)
+
     async def trade_by_hand(
         self, symbol: str, quantity: Decimal, price: Decimal | None = None
-    ) -> None:
-        """Someone at TWS trades a signed quantity behind the clients' backs."""
+    ) -> tuple[Order, Execution]:
+        """Someone at TWS trades a signed quantity behind the clients' backs; returns the last."""
         now = self._brought_to_now()
         self._deliver(self.stage.trade_by_hand(symbol, quantity, price, now))
+        made = self.exchange.orders.record.executions[-1]
         await self._settle()
+        return made
 
     async def act(self, verb: Callable[[], None]) -> None:
         """Run a verb of the exchange's, such as a split; the clients are told what it changes."""
@@ -216,9 +226,11 @@ class Simulator:
     def _tick(self) -> None:
         if self._closing:
             return
-        self.clock.publish()
-        self._pass_time(self.clock.now())
-        self._arm()
+        try:
+            self.clock.publish()
+            self._pass_time(self.clock.now())
+        finally:  # time goes on, whatever fails within it
+            self._arm()
 
     def _wake(self) -> None:
         """Something may be due at once, or earlier than the timer knows; look when we are done."""
@@ -232,9 +244,11 @@ class Simulator:
             return
         if self._timer is not None:
             self._timer.cancel()
-        self._pass_time(self.clock.now())
-        if self.clock.speed:
-            self._arm()
+        try:
+            self._pass_time(self.clock.now())
+        finally:
+            if self.clock.speed:
+                self._arm()
 
     # ------------------------------------------------------------------ outages
 
@@ -326,10 +340,12 @@ class Simulator:
             with contextlib.suppress(ConnectionError):
                 await (_ignore(reader) if is_silent else self._serve(reader, connection))
         finally:
-            self._drop(connection, self.clock.now())
-            connection.writer.close()
-        with contextlib.suppress(ConnectionError):
-            await connection.writer.wait_closed()
+            connection.farewell()
+            try:
+                self._drop(connection, self.clock.now())
+                await connection.closed()
+            finally:
+                self._accepted.pop(connection, None)
 
     async def _serve(self, reader: asyncio.StreamReader, connection: Connection) -> None:
         with contextlib.suppress(TimeoutError):
@@ -364,7 +380,7 @@ class Simulator:
     def _take(self, connection: Connection, request: object) -> None:
         """A request came in: it is lost, refused, put off, or handled now."""
         now = self._brought_to_now()
-        if self._is_lost(now):
+        if connection.is_dropped or self._is_lost(now):  # by a restart, while it was on its way
             return
         if self.options.pacing == "off":
             self._handle(connection, request, now)
@@ -408,7 +424,7 @@ class Simulator:
         if connection.client_id is not None:
             self._deliver([(connection.client_id, violation.notice)])
         if violation.is_last:
-            connection.writer.close()
+            connection.farewell()
             self._drop(connection, now)
 
     def _handle(self, connection: Connection, request: object, now: datetime) -> None:
@@ -459,9 +475,9 @@ class Simulator:
         connection.flush(self.options.write_buffer_bytes_max)
 
     def _drop(self, connection: Connection, now: datetime) -> None:
-        if connection not in self._accepted:
+        if connection.is_dropped:
             return
-        del self._accepted[connection]
+        connection.is_dropped = True
         self._agenda.forget(connection)
         connection.forget_waiting()
         client_id, connection.client_id = connection.client_id, None

@@ -1,6 +1,7 @@
 """Where and how the simulator listens."""
 
 import ipaddress
+import math
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -43,6 +44,8 @@ class ServerOptions:
             raise ValueError(f"the simulator listens on loopback only, not on {self.host!r}")
         if self.pacing not in get_args(Pacing):
             raise ValueError(f"pacing {self.pacing!r} is none of {', '.join(get_args(Pacing))}")
+        if self.tick_seconds is not None and not 0 < self.tick_seconds < math.inf:
+            raise ValueError(f"a clock cannot tick every {self.tick_seconds} seconds")
         if self.messages_per_second_max < 1:
             raise ValueError("a client must be allowed at least one message per second")
 

@@ -196,11 +196,20 @@ class Stage:
     def _pass_time(self, now: datetime) -> None:
         self.exchange.check_time(now)
         self.now = now if self.now == LONG_AGO else self.now
-        while self._queue and self._queue[0][0] <= now:
-            due, _, waiting = heappop(self._queue)
-            self._reach(max(due, self.now))
-            self._release(waiting)
+        while (stop := self._next_stop(now)) is not None:
+            self._reach(max(stop, self.now))
+            while self._queue and self._queue[0][0] <= stop:
+                self._release(heappop(self._queue)[2])
         self._reach(max(now, self.now))
+
+    def _next_stop(self, now: datetime) -> datetime | None:
+        """The next time by now at which something waits, or the exchange may have news.
+
+        Faults count their seconds from the news, so a jump must not bring all of it at its end.
+        """
+        waits = self._queue[0][0] if self._queue else None
+        news = self.exchange.next_order_change() if now > self.now else None
+        return min((when for when in (waits, news) if when and when <= now), default=None)
 
     def _reach(self, instant: datetime) -> None:
         self.now = instant

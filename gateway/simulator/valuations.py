@@ -19,14 +19,6 @@ VEHICLE = "USD"
 """Two currencies without a pair are compared over it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
-    """A share became `ratio` shares at an instant."""
-
-    at: datetime
-    ratio: Decimal
-
-
 @dataclass(slots=True)
 class Valuer:
     """Knows prices and rates at any instant."""
@@ -36,25 +28,11 @@ class Valuer:
     currency: str
     """The base currency."""
     fixed_rates: Mapping[str, Decimal]
-    splits: dict[int, Split] = field(default_factory=dict)
     _pairs: dict[tuple[str, str], Listing | None] = field(default_factory=dict)
 
     def price(self, con_id: int, when: datetime) -> Decimal | None:
         """The last price; until a share trades again after its split, the old price divided."""
-        listing = self.contracts.by_con_id(con_id)
-        price = self.market.last_price(listing, when)
-        split = self.splits.get(con_id)
-        if split is None or price is None or self._has_traded(listing, split.at, when):
-            return price
-        return price / split.ratio
-
-    def split(self, con_id: int, ratio: Decimal, when: datetime) -> None:
-        """From here on a share is `ratio` shares; splits before it trades again multiply."""
-        last = self.splits.get(con_id)
-        listing = self.contracts.by_con_id(con_id)
-        if last is not None and not self._has_traded(listing, last.at, when):
-            ratio *= last.ratio
-        self.splits[con_id] = Split(when, ratio)
+        return self.market.last_price(self.contracts.by_con_id(con_id), when)
 
     def rate(self, currency: str, when: datetime) -> Decimal:
         """The value of one unit of a currency in the base currency.
@@ -106,10 +84,6 @@ class Valuer:
             wanted = Contract(symbol=one, security_type="CASH", currency=other)
             self._pairs[one, other] = next(iter(self.contracts.find(wanted)), None)
         return self._pairs[one, other]
-
-    def _has_traded(self, listing: Listing, since: datetime, until: datetime) -> bool:
-        series = (self.market.book.series(listing.key, size) for size in SIZES.values())
-        return any(begun[-1].start >= since for item in series if (begun := item.started(until)))
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ and an unmodified client run on it together, and a run is a function of its inpu
 same bytes, in the same order.
 
     async def main(loop: VirtualTimeLoop) -> None:
-        options = ServerOptions(tick_seconds=math.inf)
+        options = ServerOptions(tick_seconds=None)
         async with Simulator(Exchange(book), loop.clock(), options) as simulator:
             ib = IB()
             await ib.connectAsync("127.0.0.1", simulator.port, clientId=1)

@@ -40,14 +40,6 @@ async def simulator() -> AsyncIterator[Simulator]:
         yield running
 
 
-@pytest.fixture
-async def ib(simulator: Simulator) -> AsyncIterator[IB]:
-    client = IB()
-    await client.connectAsync("127.0.0.1", simulator.port, clientId=1, timeout=5)
-    yield client
-    client.disconnect()
-
-
 def values(ib: IB) -> dict[tuple[str, str], str]:
     return {(item.tag, item.currency): item.value for item in ib.accountValues(ACCOUNT)}
 

@@ -18,8 +18,8 @@ from gateway.simulator.broker import ExchangeOptions
 from gateway.simulator.clock import VirtualClock
 from gateway.simulator.exchange import Exchange
 from gateway.simulator.server import ServerOptions, Simulator
+from tests.integration.clients import TIMEOUT_SECONDS, until
 
-TIMEOUT_SECONDS = 5
 NEVER_SECONDS = 0.3
 """How long a future is watched before we say that it hangs; all else happens within it."""
 OPEN = datetime.combine(date(2025, 12, 12), time(9, 30), ZoneInfo("America/New_York"))
@@ -64,13 +64,6 @@ async def connect(simulator: Simulator) -> AsyncIterator[Connect]:
 @pytest.fixture
 async def ib(connect: Connect) -> IB:
     return await connect()
-
-
-async def until(holds: Callable[[], object]) -> None:
-    """Wait until something holds, or fail after the timeout."""
-    async with asyncio.timeout(TIMEOUT_SECONDS):
-        while not holds():
-            await asyncio.sleep(0.005)
 
 
 async def heard(ib: IB) -> None:

@@ -4,8 +4,7 @@ Whatever ib_async cannot decode it swallows into its log, so any ERROR of its fa
 tests/conftest.py); it also logs each refusal of ours as one, which tests that mean it say.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -19,14 +18,13 @@ from gateway.simulator.broker import ExchangeOptions, InitialHolding
 from gateway.simulator.clock import VirtualClock
 from gateway.simulator.exchange import Exchange
 from gateway.simulator.server import ServerOptions, Simulator
+from tests.integration.clients import TIMEOUT_SECONDS, Connect, until
 
-TIMEOUT_SECONDS = 5
 MASTER = 9
 OPEN = datetime.combine(date(2025, 12, 12), time(9, 30), ZoneInfo("America/New_York"))
 NOW = OPEN + timedelta(minutes=30)
 CANCELLED = pytest.mark.ib_async_errors_expected("ib_async logs the notice 202 as an error")
 SPY = Stock("SPY", "SMART", "USD", conId=756733)
-Connect = Callable[[int], Awaitable[IB]]
 
 
 def spy_bars() -> list[Row]:
@@ -50,37 +48,6 @@ async def simulator() -> AsyncIterator[Simulator]:
     server = ServerOptions(master_client_id=MASTER)
     async with Simulator(exchange, VirtualClock(NOW), server) as running:
         yield running
-
-
-@pytest.fixture
-async def connect(simulator: Simulator) -> AsyncIterator[Connect]:
-    """Connect a client by its id; all of them are disconnected at the end."""
-    opened: list[IB] = []
-
-    async def open_client(client_id: int) -> IB:
-        ib = IB()
-        ib.RaiseRequestErrors = True
-        opened.append(ib)
-        await ib.connectAsync(
-            "127.0.0.1", simulator.port, client_id, TIMEOUT_SECONDS, raiseSyncErrors=True
-        )
-        return ib
-
-    yield open_client
-    for ib in opened:
-        ib.disconnect()
-
-
-@pytest.fixture
-async def ib(connect: Connect) -> IB:
-    return await connect(1)
-
-
-async def until(holds: Callable[[], object]) -> None:
-    """Wait until something holds, or fail after the timeout."""
-    async with asyncio.timeout(TIMEOUT_SECONDS):
-        while not holds():
-            await asyncio.sleep(0.005)
 
 
 def paid(trade: Trade) -> bool:

@@ -3,8 +3,7 @@
 Stocks, a pair and a future stand side by side. Any message that it cannot decode fails a test.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -18,8 +17,8 @@ from gateway.simulator.broker import ExchangeOptions
 from gateway.simulator.clock import VirtualClock
 from gateway.simulator.exchange import Exchange
 from gateway.simulator.server import Simulator
+from tests.integration.clients import until
 
-TIMEOUT_SECONDS = 5
 TEN = datetime.combine(date(2025, 12, 12), time(10), ZoneInfo("America/New_York"))
 SPY = Stock("SPY", "SMART", "USD", conId=756733)
 REFUSED = pytest.mark.ib_async_errors_expected("ib_async logs each refusal as an error")
@@ -56,22 +55,6 @@ async def simulator() -> AsyncIterator[Simulator]:
     options = ExchangeOptions(subscriptions={"CASH": "delayed"})
     async with Simulator(Exchange(book(), options), VirtualClock(TEN)) as running:
         yield running
-
-
-@pytest.fixture
-async def ib(simulator: Simulator) -> AsyncIterator[IB]:
-    client = IB()
-    client.RaiseRequestErrors = True
-    await client.connectAsync("127.0.0.1", simulator.port, 1, TIMEOUT_SECONDS, raiseSyncErrors=True)
-    yield client
-    client.disconnect()
-
-
-async def until(holds: Callable[[], object]) -> None:
-    """Wait until something holds, or fail after the timeout."""
-    async with asyncio.timeout(TIMEOUT_SECONDS):
-        while not holds():
-            await asyncio.sleep(0.005)
 
 
 async def test_a_pair_and_a_future_are_qualified(ib: IB) -> None:

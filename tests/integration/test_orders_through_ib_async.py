@@ -3,8 +3,7 @@
 How each trades is shown in tests/gateway/simulator/test_matching.py; here the wire is in between.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -19,8 +18,8 @@ from gateway.simulator.contracts import LISTINGS
 from gateway.simulator.exchange import Exchange
 from gateway.simulator.orders import OrderTerms
 from gateway.simulator.server import ServerOptions, Simulator
+from tests.integration.clients import Connect, until
 
-TIMEOUT_SECONDS = 5
 OPEN = datetime.combine(date(2025, 12, 12), time(9, 30), ZoneInfo("America/New_York"))
 NOW = OPEN + timedelta(minutes=30)
 SPY = Stock("SPY", "SMART", "USD", conId=756733)
@@ -41,25 +40,6 @@ async def simulator() -> AsyncIterator[Simulator]:
     exchange = Exchange(BarBook({("SPY", "30 mins"): rows}))
     async with Simulator(exchange, VirtualClock(NOW), ServerOptions()) as running:
         yield running
-
-
-async def connected(simulator: Simulator, client_id: int) -> IB:
-    ib = IB()
-    await ib.connectAsync("127.0.0.1", simulator.port, client_id, TIMEOUT_SECONDS)
-    return ib
-
-
-@pytest.fixture
-async def ib(simulator: Simulator) -> AsyncIterator[IB]:
-    client = await connected(simulator, 1)
-    yield client
-    client.disconnect()
-
-
-async def until(holds: Callable[[], object]) -> None:
-    async with asyncio.timeout(TIMEOUT_SECONDS):
-        while not holds():
-            await asyncio.sleep(0.005)
 
 
 def buy(ib: IB, **terms: Any) -> Trade:
@@ -138,15 +118,14 @@ async def test_a_market_on_close_order_trades_at_the_close(simulator: Simulator,
     assert trade.fills[0].execution.price == 613
 
 
-async def test_client_0_is_given_an_order_by_hand(simulator: Simulator) -> None:
+async def test_client_0_is_given_an_order_by_hand(simulator: Simulator, connect: Connect) -> None:
     """ib_async as client 0 asks for reqAutoOpenOrders by itself."""
-    ib = await connected(simulator, 0)
+    ib = await connect(0)
     terms = OrderTerms("SELL", Decimal(3), "LMT", Decimal(700))
     await simulator.act(lambda: place_by_hand(simulator, terms))
     await until(ib.openTrades)
     (trade,) = ib.openTrades()
     assert (trade.order.orderId < 0, trade.order.lmtPrice) == (True, 700)
-    ib.disconnect()
 
 
 def place_by_hand(simulator: Simulator, terms: OrderTerms) -> None:

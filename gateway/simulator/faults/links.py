@@ -10,7 +10,7 @@ from gateway.simulator.faults.fault import Fault
 from gateway.simulator.faults.quotes import TICKS
 from gateway.simulator.faults.subjects import kind_of, request_id
 from gateway.simulator.replies import Delivery, HistoricalDataUpdate, Notice
-from gateway.simulator.requests import PlaceOrder
+from gateway.simulator.requests import CancelOrder, GlobalCancel, PlaceOrder
 
 LOST = Notice(-1, 1100, "Connectivity between IBKR and Trader Workstation has been lost.")
 RESTORED_KEPT = Notice(
@@ -69,9 +69,9 @@ FARMS: dict[int, tuple[str, int, str]] = {
 class LinkLost(Fault):
     """1100, and after `seconds` 1102 (data kept) or 1101 (data lost: streams are dead).
 
-    Meanwhile new orders are `lost` or `refused`. What happens at the broker meanwhile is not told
-    and must be asked for afterwards (`news` dropped), or arrives all the same (live): both were
-    seen. `notices` 1100s are spread over the time. Source: ib.md 4, D3, F4 to F6;
+    Meanwhile orders are `lost` or `refused`, cancels lost. What happens at the broker meanwhile is
+    not told and must be asked for afterwards (`news` dropped), or arrives all the same (live): both
+    were seen. `notices` 1100s are spread over the time. Source: ib.md 4, D3, F4 to F6;
     Lean.Brokerages.InteractiveBrokers #249.
     """
 
@@ -103,7 +103,8 @@ class LinkLost(Fault):
         if isinstance(request, PlaceOrder):
             self._lose(client_id, request)
             return None
-        passes = self.news == "live" or kind_of(request) in LOCAL
+        lost = isinstance(request, CancelOrder | GlobalCancel)
+        passes = (self.news == "live" and not lost) or kind_of(request) in LOCAL
         return request if passes else None
 
     def on_replies(self, deliveries: list[Delivery]) -> list[Delivery]:

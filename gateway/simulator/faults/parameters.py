@@ -14,7 +14,7 @@ REQUIRED = MISSING
 """The default of a parameter that must be given."""
 
 
-LEAST = {
+LEAST: Mapping[str, int] = {
     "seconds": 0,
     "jitter_seconds": 0,
     "times": 0,
@@ -28,6 +28,17 @@ LEAST = {
     "violations": 1,
 }
 """The least value of parameters of these names, in every fault that has them."""
+MOST: Mapping[str, int] = {
+    "seconds": 366 * 86_400,
+    "jitter_seconds": 366 * 86_400,
+    "ahead_seconds": 366 * 86_400,
+    "copies": 100,
+    "notices": 10_000,
+    "parts": 1_000,
+}
+"""Their largest; other numbers may have `DIGITS_MAX` digits."""
+DIGITS_MAX, TEXT_MAX = 12, 200
+NUMBER_MAX = int(1e12)
 
 
 class FaultError(ValueError):
@@ -63,9 +74,22 @@ class Parameter:
             wanted = READERS[self.kind](self, value)
         except (TypeError, ValueError, InvalidOperation):
             raise FaultError(f"{self.name}={value!r} is not {self.wanted}") from None
-        if self.name in LEAST and wanted < LEAST[self.name]:
-            raise FaultError(f"{self.name}={value!r} is below {LEAST[self.name]}")
+        if isinstance(wanted, str) and len(wanted) > TEXT_MAX:
+            raise FaultError(f"{self.name} has more than {TEXT_MAX} characters")
+        if isinstance(wanted, int | float | Decimal):
+            self._check_size(wanted)
         return wanted
+
+    def _check_size(self, number: float | Decimal) -> None:
+        if self.name in LEAST and number < LEAST[self.name]:
+            raise FaultError(f"{self.name}={number!r} is below {LEAST[self.name]}")
+        if not -self.most <= number <= self.most:
+            raise FaultError(f"{self.name} is beyond {self.most}")
+
+    @property
+    def most(self) -> int:
+        """The largest number it may be, on either side of 0."""
+        return MOST.get(self.name, NUMBER_MAX)
 
     @property
     def wanted(self) -> str:
@@ -104,7 +128,7 @@ def _decimal(parameter: Parameter, value: Any) -> Decimal | None:
     if isinstance(value, bool):
         raise TypeError
     number = Decimal(str(value))
-    if not number.is_finite():
+    if not number.is_finite() or abs(int(number.as_tuple().exponent)) > DIGITS_MAX:
         raise ValueError
     return number
 

@@ -36,6 +36,27 @@ def test_time_never_goes_back() -> None:
         VirtualClock(START).set(START - timedelta(microseconds=1))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0001-01-01T00:00:00+05:00",
+        "1970-12-31T23:59:59+00:00",
+        "2200-01-02T00:00:00+00:00",
+        "9999-12-31T23:59:59-05:00",
+    ],
+)
+def test_times_without_days_around_them_are_refused(text: str) -> None:
+    """There calendars end, and every sum with a day in it fails."""
+    with pytest.raises(ValueError, match="not between 1971-01-01 and 2200-01-01"):
+        VirtualClock(datetime.fromisoformat(text))
+    clock = VirtualClock(START)
+    with pytest.raises(ValueError, match="not between"):
+        clock.set(datetime.fromisoformat(text))
+    with pytest.raises(ValueError, match="no zone"):
+        clock.set(START.replace(tzinfo=None))
+    assert clock.now() == START
+
+
 def test_time_is_kept_in_utc() -> None:
     eastern = timezone(timedelta(hours=-5))
     assert VirtualClock(START.astimezone(eastern)).now().tzinfo is UTC

@@ -32,6 +32,7 @@ from gateway.simulator.exchange import Exchange
 from gateway.simulator.outages import OutagePlan
 from gateway.simulator.requests import PlaceOrder
 from gateway.simulator.server import ServerOptions, Simulator
+from gateway.simulator.virtual_loop import VirtualTimeLoop, run_virtual
 
 ROOT = Path(__file__).parents[3]
 LIMIT_SECONDS = 20
@@ -149,6 +150,14 @@ async def test_a_trade_by_hand_moves_the_position(control: Control) -> None:
     assert (await control.done("POST", "/trades", body))["price"] == "599.25"
 
 
+async def test_each_of_two_trades_at_once_is_told_its_own_price(control: Control) -> None:
+    asked = [
+        control.done("POST", "/trades", {"symbol": "SPY", "quantity": 1, "price": price})
+        for price in (601, 602)
+    ]
+    assert [trade["price"] for trade in await asyncio.gather(*asked)] == ["601", "602"]
+
+
 async def test_an_order_by_hand_works_until_it_is_cancelled_by_hand(control: Control) -> None:
     body = {"symbol": "SPY", "action": "BUY", "quantity": 10, "order_type": "LMT"}
     order = await control.done("POST", "/orders", body | {"limit_price": "400.5", "tif": "GTC"})
@@ -226,6 +235,14 @@ async def test_the_gateway_restarts_and_somebody_logs_in(control: Control, at: A
         (("DELETE", "/faults/x", None), 400, "is not the id of a fault"),
         (("POST", "/splits", {"symbol": "SPY", "ratio": 0}), 400, "split"),
         (("POST", "/restart", {"messages_lost": "many"}), 400, "must be a number"),
+        (("POST", "/clock", {"to": "9999-12-31T23:59:59-05:00"}), 400, "is not between"),
+        (("POST", "/clock", {"seconds": "1E14"}), 400, "usual size"),
+        (("POST", "/trades", {"symbol": "SPY", "quantity": 1, "price": 0}), 400, "above 0"),
+        (("POST", "/trades", {"symbol": "SPY", "quantity": 1, "price": -5}), 400, "above 0"),
+        (("POST", "/orders", {"symbol": "SPY", "order_ref": "a\0b"}), 400, "cannot be sent"),
+        (("POST", "/orders", {"symbol": "SPY", "order_ref": "\ud800"}), 400, "cannot be sent"),
+        (("POST", "/faults", {"name": "second_account", "account": "\0"}), 400, "cannot be sent"),
+        (("GET", "/state?x%00=1", None), 400, "cannot be sent"),
     ],
 )
 async def test_what_cannot_be_done_is_told_in_one_sentence(
@@ -245,6 +262,7 @@ async def test_what_cannot_be_done_is_told_in_one_sentence(
         (b"GET http://elsewhere/ HTTP/1.1\r\n\r\n", 400),
         (b"GET //[ HTTP/1.1\r\n\r\n", 400),
         (b"GET /state HTTP/1.1\r\nno colon\r\n\r\n", 400),
+        (b"POST /restart HTTP/1.1\r\nOrigin: https://a.page\r\n\r\n", 403),
         (b"GET /" + b"x" * (2 * HEAD_BYTES_MAX), 431),
         (b"POST /clock HTTP/1.1\r\nContent-Length: 9\r\n\r\n{step: 1}", 400),
         (b"POST /clock HTTP/1.1\r\nContent-Length: 3\r\n\r\n[1]", 400),
@@ -269,6 +287,35 @@ async def test_what_is_no_request_is_refused_and_the_next_one_served(
 async def test_a_request_that_ends_early_is_told_so(control: Control, data: bytes) -> None:
     status, answer = await control.send(data, ends=True)
     assert (status, answer["error"].startswith("the request ends within")) == (400, True)
+
+
+async def test_numbers_that_grow_too_large_are_refused_not_failed_on(control: Control) -> None:
+    for _ in range(3):
+        await control.ask("POST", "/splits", {"symbol": "SPY", "ratio": 9_999_999_999})
+    dividend = {"symbol": "SPY", "per_share": 9_999_999_999}
+    status, answer = await control.ask("POST", "/dividends", dividend)
+    assert (status, "too large" in answer["error"]) == (400, True)
+
+
+@pytest.mark.parametrize("turns", range(5))
+def test_it_ends_while_a_connection_is_being_accepted(
+    exchange: Exchange, at: At, turns: int
+) -> None:
+    """Whoever was half let in is let go, whatever turn of the loop it was in."""
+
+    async def main(loop: VirtualTimeLoop) -> float:
+        async with Simulator(exchange, VirtualClock(at("10:00"))) as simulator:
+            async with ControlPort(simulator) as port:
+                reader, writer = await asyncio.open_connection("127.0.0.1", port.port)
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+            with suppress(ConnectionResetError):
+                await reader.read()
+            writer.close()
+            await asyncio.sleep(1)
+            return loop.time()
+
+    assert run_virtual(main, at("10:00")) < 2  # not after the seconds a request may take
 
 
 async def test_a_request_that_does_not_arrive_is_given_up(exchange: Exchange, at: At) -> None:
@@ -310,7 +357,7 @@ def test_any_bytes_are_a_request_or_refused_with_a_status(data: bytes) -> None:
         return 200
 
     for text in (data, b"POST /" + data, b"POST /x HTTP/1.1\r\nContent-Length: 9\r\n\r\n" + data):
-        assert asyncio.run(status_of(text)) in {200, 400, 411, 413, 431}
+        assert asyncio.run(status_of(text)) in {200, 400, 403, 411, 413, 431}
 
 
 def test_only_loopback_is_listened_on_for_control(exchange: Exchange, at: At) -> None:

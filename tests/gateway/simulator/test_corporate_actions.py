@@ -65,6 +65,37 @@ def test_a_bar_that_begins_with_the_split_is_in_new_prices(exchange: Exchange, a
     assert exchange.account.cash == 100_000 + 1202
 
 
+def test_what_is_sold_after_a_split_gets_the_price_of_the_new_share(
+    exchange: Exchange, say: Say, order: MakeOrder, at: At
+) -> None:
+    """Nobody doubles his money by selling 100 halves at the price of the whole, 601."""
+    exchange.split("SPY", Decimal(2), at("10:05"))
+    say(order(1, action="SELL", quantity=Decimal(100)), when=at("10:10"))
+    assert exchange.account.cash == 100_000 + 100 * Decimal("300.49") - 1
+
+
+def test_an_auction_in_a_bar_of_before_the_split_is_in_new_prices(
+    exchange: Exchange, say: Say, order: MakeOrder, at: At
+) -> None:
+    """The last bar closes at 613, of which a new share is a quarter, on the tick."""
+    exchange.split("SPY", Decimal(4), at("15:40"))
+    say(order(1, order_type="MOC", quantity=Decimal(4)), when=at("15:45"))
+    told = exchange.advance(at("16:00"))
+    assert [item.execution.price for item in heard(told, r.ExecutionDetails)] == [Decimal("153.25")]
+
+
+def test_an_execution_of_before_a_split_cannot_be_taken_back(
+    exchange: Exchange, say: Say, order: MakeOrder, at: At
+) -> None:
+    """Its 10 shares at 601.01 are 20 now: to take 10 back for all the money would make some."""
+    say(order(1))
+    (_, execution) = exchange.orders.record.executions[0]
+    exchange.split("SPY", Decimal(2), at("10:05"))
+    with pytest.raises(ValueError, match="was split since"):
+        exchange.orders.bust(execution.execution_id)
+    assert exchange.positions == {"SPY": 120}
+
+
 @pytest.mark.parametrize(("quantity", "cash"), [(50, "100075.00"), (-50, "99925.00")])
 def test_a_dividend_is_paid_to_long_and_by_short(
     book: BarBook, at: At, quantity: int, cash: str
@@ -136,6 +167,17 @@ def test_the_broker_may_call_margin_by_itself(book: BarBook, at: At) -> None:
     assert made.positions == {"SPY": 1000}
     made.advance(at("09:30"))
     assert made.positions == {}
+
+
+def test_margin_is_called_amid_a_jump_of_time_as_well(book: BarBook, at: At) -> None:
+    """At the first price that demands it, 600 at 09:30, not at the 611 of the jump's end."""
+    holding = InitialHolding("SPY", Decimal(100), Decimal(600))
+    options = ExchangeOptions(cash=Decimal(-55_000), holdings=(holding,), liquidates=True)
+    made = Exchange(book, options)
+    made.advance(at("09:29"))
+    made.advance(at("15:00"))
+    (_, execution) = made.orders.record.executions[0]
+    assert (execution.time, execution.price) == (at("09:30"), Decimal("599.99"))
 
 
 def test_a_margin_call_waits_for_a_market(book: BarBook, at: At) -> None:

@@ -11,8 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ib_async import ComboLeg, Contract, DeltaNeutralContract, Order, OrderState, TagValue
-from ib_async import order as ib_order
+from ib_async import Contract, DeltaNeutralContract, Order, OrderState, TagValue
 from ib_async.decoder import Decoder
 from ib_async.objects import SoftDollarTier
 from ib_async.util import UNSET_DOUBLE, UNSET_INTEGER, dataclassAsTuple
@@ -20,6 +19,7 @@ from ib_async.util import UNSET_DOUBLE, UNSET_INTEGER, dataclassAsTuple
 from gateway.simulator import contracts, orders, replies
 from gateway.simulator.messages import encode_reply
 from gateway.simulator.orders_wire import COMPLETED_ORDER, OPEN_ORDER, Table, Values
+from tests.gateway.simulator.combinations import COMBINATION, CONDITIONS, LEG
 
 VERSIONS = pytest.mark.parametrize("version", [157, 176, 178])
 BOTH = pytest.mark.parametrize("table", [OPEN_ORDER, COMPLETED_ORDER], ids=["open", "completed"])
@@ -206,21 +206,6 @@ def test_ib_async_reads_a_completed_order(version: int) -> None:
     assert (order.totalQuantity, order.filledQuantity, order.orderRef) == (0, 7, "ref")
     assert (state.status, state.completedTime) == ("Filled", "time")
     assert state.completedStatus == "Filled Size: 7"
-
-
-CONDITIONS = [
-    ib_order.PriceCondition(price=5.5, conId=7, exch="X", triggerMethod=2),
-    ib_order.TimeCondition(time="20251212 10:00:00 US/Eastern"),
-    ib_order.MarginCondition(percent=30),
-    ib_order.ExecutionCondition(secType="STK", exch="X", symbol="SPY"),
-    ib_order.VolumeCondition(volume=9, conId=7, exch="X"),
-    ib_order.PercentChangeCondition(changePercent=1.5, conId=7, exch="X"),
-]
-LEG = ComboLeg(5, 2, "BUY", "SMART", 1, 2, "there", -1)
-COMBINATION = {
-    "orderComboLegs": [ib_order.OrderComboLeg(1.5)],
-    "smartComboRoutingParams": [TagValue("NonGuaranteed", "1")],
-}
 
 
 @VERSIONS

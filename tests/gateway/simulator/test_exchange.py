@@ -125,3 +125,22 @@ def test_positions_are_the_sum_of_the_executions(book: BarBook, at: At, steps: l
     spent = sum((part * price for part, price in signed), Decimal(0))
     assert exchange.account.cash == Decimal(10**6) - spent - sum(costs, Decimal(0))
     assert len(costs) == len(fills) == len({x.execution.execution_id for x in fills})
+
+
+@pytest.mark.parametrize(
+    ("quantity", "price", "complaint"),
+    [
+        ("1e8", "600", "cannot trade"),
+        ("1e-9", "600", "cannot trade"),
+        ("0", "600", "cannot trade"),
+        ("1", "0", "0 is not a price"),
+        ("1", "-600", "-600 is not a price"),
+        ("1", "1e9", "is not a price"),
+    ],
+)
+def test_nobody_trades_what_cannot_be(
+    exchange: Exchange, at: Callable[..., datetime], quantity: str, price: str, complaint: str
+) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        exchange.trade_by_hand("SPY", Decimal(quantity), Decimal(price), at("10:00"))
+    assert exchange.positions == {"SPY": 50}

@@ -111,6 +111,18 @@ def test_a_correction_can_fill_an_order_up(
     assert exchange.working_orders == []
 
 
+def test_a_correction_can_fill_up_a_cancelled_order_too(
+    exchange: Exchange, say: Say, do: Do, order: MakeOrder
+) -> None:
+    """4 of 10 were filled after the cancel; a correction says that it was all."""
+    say(order(1, order_type="LMT", limit_price=Decimal(500)), q.CancelOrder(1))
+    do(lambda: exchange.orders.fill(known(exchange), Decimal(4), Decimal(500)))
+    (execution,) = known(exchange).executions
+    heard = do(lambda: exchange.orders.correct(execution.execution_id, quantity=Decimal(10)))
+    assert statuses(heard) == ["Filled"]
+    assert [item.status for item in exchange.orders.done] == ["Filled"]
+
+
 def test_old_and_corrected_executions_are_both_on_record(
     exchange: Exchange, say: Say, do: Do, bought: Execution
 ) -> None:
@@ -129,6 +141,22 @@ def test_a_bust_comes_again_with_no_shares_and_gives_all_back(
     assert exchange.positions == {"SPY": Decimal(50)}
     assert exchange.account.cash == 100_000
     assert statuses(heard) == []
+
+
+def test_a_minimum_commission_goes_over_to_what_is_left_of_the_order(
+    book: BarBook, order: MakeOrder, at: At
+) -> None:
+    """IB charges per order: the first part paid the dollar, and is taken back; the second pays."""
+    options = ExchangeOptions(cash=Decimal(100_000), executions_quantity_max=Decimal(8))
+    made = Exchange(book, options)
+    made.connect(1, at("10:00"))
+    made.handle(1, order(1, quantity=Decimal(10)), at("10:00"))
+    (filled,) = made.orders.done
+    first, *others = filled.executions
+    told = [x for _, x in made.acting(at("10:00"), lambda: made.orders.bust(first.execution_id))]
+    assert commissions(told) == [1]
+    left = sum(item.quantity for item in others)
+    assert made.account.cash == 100_000 - left * others[0].price - 1
 
 
 def test_only_the_latest_version_of_an_execution_can_be_corrected(

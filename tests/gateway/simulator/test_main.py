@@ -69,6 +69,12 @@ def test_it_prints_one_line_listens_and_ends_cleanly(
         (["--fill-model", "kind"], "invalid choice"),
         (["--control-port", "x"], "is not a port"),
         (["--fault", "silent_loss booking"], "is not like: silent_loss after=booking"),
+        (["--fault", "silent_loss order=1 order=2"], "is not like"),
+        (["--fault", "silent_loss name=late_acks"], "is not like"),
+        (["--fault", "silent_loss self=1"], "is not like"),
+        (["--cash", "1e999999"], "is not an amount"),
+        (["--holding", "SPY=" + "9" * 30 + "@1"], "is not like SPY=50@590.00"),
+        (["--currency", "usd"], "is not a currency like USD"),
     ],
 )
 def test_a_bad_option_is_explained(
@@ -85,6 +91,9 @@ def test_a_bad_option_is_explained(
         (["--host", "0.0.0.0"], "loopback only"),
         (["--account", "U123"], "does not begin with DU"),
         (["--holding", "NONE=1@1"], "no such contract"),
+        (["--holding", "SPY=1@1", "--holding", "SPY=2@1"], "--holding came twice"),
+        (["--start", "9999-12-31T23:59:59-05:00"], "is not between 1971-01-01 and 2200-01-01"),
+        (["--start", "1969-07-20T20:17:40+00:00"], "is not between"),
         (["--cash", "5", "--cash", "6"], "--cash in the base currency came twice"),
         (["--cash", "EUR=5", "--cash", "EUR=6"], "--cash came twice for one currency"),
         (["--volume-share", "2"], "volume share is not in (0, 1]"),

@@ -64,12 +64,13 @@ def test_the_finest_bar_speaks_and_a_daily_one_only_on_days_without_others(at: A
         return Row(when, (*[Decimal(price)] * 4, Decimal(0)), str(price))
 
     minute = [row(at("10:00"), 1)]
-    half_hour = [row(at("10:00"), 2)]
+    half_hour = [row(at("10:00"), 2), row(at("10:30"), 5)]
     daily = [row(date(2025, 12, 11), 3), row(date(2025, 12, 12), 4)]
     sizes = {"1 min": minute, "30 mins": half_hour, "1 day": daily}
     market = Market(BarBook({("SPY", size): rows for size, rows in sizes.items()}))
     assert quote(market, at("10:00")).last == 1
-    assert quote(market, at("10:05")).last == 2
+    assert quote(market, at("10:05")).last == 1, "what it told last is newer than 10:00"
+    assert quote(market, at("10:35")).last == 5
     assert quote(market, at("11:00")).bid is None
     assert quote(market, at("11:00", -1)).last == 3
 

@@ -240,6 +240,14 @@ CASES = [
         at="08:00",
     ),
     Case(
+        "an order good till the instant a bar begins does not see that bar",
+        GAP_DOWN,
+        terms_of("BUY 10 LMT limit 98")
+        | {"tif": "GTD", "other": {"goodTillDate": "20251212 10:00:00"}},
+        "",
+        status="Cancelled",
+    ),
+    Case(
         "a bar gives a tenth of its volume, the next one goes on",
         THIN,
         terms_of("BUY 60 MKT"),

@@ -166,6 +166,21 @@ def test_a_cancel_while_the_market_is_closed_can_wait_for_its_open(
     assert (statuses(heard), codes(heard)) == (["Cancelled"], [202])
 
 
+def test_a_change_does_not_undo_a_cancel_that_waits(
+    book: BarBook, order: MakeOrder, at: At
+) -> None:
+    """The client was told PendingCancel: the order must not trade at the open after all."""
+    exchange = exchange_at(book, at("08:00"), cancels_wait_for_open=True)
+    stop = {"order_type": "STP", "aux_price": Decimal(500)}
+    exchange.handle(1, order(1, **stop), at("08:00"))
+    exchange.handle(1, q.CancelOrder(1), at("08:00"))
+    smaller = order(1, quantity=Decimal(5), **stop)
+    told = [reply for _, reply in exchange.handle(1, smaller, at("08:00"))]
+    assert codes(told) == [201]
+    heard = [reply for _, reply in exchange.advance(at("09:30"))]
+    assert (statuses(heard), exchange.working_orders) == (["Cancelled"], [])
+
+
 def test_another_clients_order_cannot_be_cancelled(
     exchange: Exchange, say: Say, order: MakeOrder, at: At
 ) -> None:

@@ -115,6 +115,35 @@ def test_an_accepted_order_can_be_rejected(
     assert codes(say(q.CancelOrder(1))) == [10148]
 
 
+@pytest.mark.parametrize("verb", ["end", "hold", "reject"])
+def test_an_order_that_has_ended_keeps_its_status(
+    exchange: Exchange, say: Say, order: MakeOrder, do: Do, verb: str
+) -> None:
+    """Nothing follows Filled: what was bought is not cancelled, held or refused any more."""
+    say(order(1))
+    (filled,) = exchange.orders.done
+    verbs: dict[str, Callable[[], None]] = {
+        "end": lambda: exchange.orders.end(filled),
+        "hold": lambda: exchange.orders.hold(filled),
+        "reject": lambda: exchange.orders.reject(filled, 201, "Order rejected"),
+    }
+    with pytest.raises(ValueError, match="has ended: Filled"):
+        do(verbs[verb])
+    assert filled.status == "Filled"
+
+
+def test_an_old_order_that_vanishes_leaves_the_new_one_of_its_id(
+    exchange: Exchange, say: Say, order: MakeOrder, do: Do
+) -> None:
+    """After a roll back the id is another order's, which its client can still cancel."""
+    say(order(1))
+    (old,) = exchange.orders.done
+    do(lambda: exchange.orders.roll_back_ids(1, 1))
+    say(order(1, **FAR))
+    do(lambda: exchange.orders.vanish(old))
+    assert codes(say(q.CancelOrder(1))) == [202]
+
+
 def test_an_order_can_vanish_without_a_word(
     exchange: Exchange, say: Say, do: Do, resting: Order
 ) -> None:

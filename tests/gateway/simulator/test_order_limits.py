@@ -67,6 +67,21 @@ def test_an_order_that_frees_margin_is_accepted(say: Say, order: MakeOrder) -> N
     assert codes(say(order(1, action="SELL", quantity=Decimal(50)))) == []
 
 
+def test_two_orders_that_close_a_position_each_are_one_that_opens(
+    book: BarBook, order: MakeOrder, at: At
+) -> None:
+    """50 are held: to sell them twice is to sell 50 short, for which nothing is there."""
+    holding = InitialHolding("SPY", Decimal(50), Decimal(590))
+    poor = Exchange(book, ExchangeOptions(cash=Decimal(-20_000), holdings=(holding,)))
+    poor.connect(1, at("10:00"))
+    high = {"action": "SELL", "order_type": "LMT", "limit_price": Decimal(650)}
+    told = [
+        codes([reply for _, reply in poor.handle(1, request, at("10:00"))])
+        for request in (order(i, quantity=Decimal(50), **high) for i in (1, 2))
+    ]
+    assert told == [[], [201]]
+
+
 def test_working_orders_bind_margin_until_they_end(
     exchange: Exchange, say: Say, order: MakeOrder
 ) -> None:

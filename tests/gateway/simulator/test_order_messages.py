@@ -9,8 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from ib_async import ComboLeg, Contract, DeltaNeutralContract, Order, TagValue
-from ib_async import order as ib_order
+from ib_async import Contract, DeltaNeutralContract, Order, TagValue
 from ib_async.client import Client
 from ib_async.objects import SoftDollarTier
 
@@ -19,6 +18,7 @@ from gateway.simulator.codec import FrameReader
 from gateway.simulator.messages import decode_request
 from gateway.simulator.orders_wire import PLACE_ORDER
 from gateway.simulator.wire import FieldReader
+from tests.gateway.simulator.combinations import COMBINATION, CONDITIONS, LEG
 
 VERSIONS = pytest.mark.parametrize("version", [157, 176, 178])
 Changes = dict[str, Any]
@@ -220,21 +220,6 @@ async def test_each_attribute_of_a_block_follows_its_anchor(
         assert [index for index, (a, b) in enumerate(pairs) if a != b] == [place]
         values = PLACE_ORDER.read(FieldReader(fields[1:], version))
         assert values[name] == fields[place]
-
-
-CONDITIONS = [
-    ib_order.PriceCondition(price=5.5, conId=7, exch="X", triggerMethod=2),
-    ib_order.TimeCondition(time="20251212 10:00:00 US/Eastern"),
-    ib_order.MarginCondition(percent=30),
-    ib_order.ExecutionCondition(secType="STK", exch="X", symbol="SPY"),
-    ib_order.VolumeCondition(volume=9, conId=7, exch="X"),
-    ib_order.PercentChangeCondition(changePercent=1.5, conId=7, exch="X"),
-]
-LEG = ComboLeg(5, 2, "BUY", "SMART", 1, 2, "there", -1)
-COMBINATION = {
-    "orderComboLegs": [ib_order.OrderComboLeg(1.5)],
-    "smartComboRoutingParams": [TagValue("NonGuaranteed", "1")],
-}
 
 
 @VERSIONS

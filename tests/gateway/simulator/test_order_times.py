@@ -65,6 +65,15 @@ def test_no_order_outlives_its_contract(market: Market, at: At) -> None:
     assert life_of(gtc, ES, market, at("10:00")).expires_at == at("17:00", 7)
 
 
+def test_a_day_order_for_a_future_on_the_evening_of_its_expiry_is_over(
+    market: Market, at: At
+) -> None:
+    """Admission refuses what ends before it begins; there is no next session for it."""
+    assert life_of(OrderTerms(**LMT, tif="DAY"), ES, market, at("18:00", 7)).expires_at == at(
+        "17:00", 7
+    )
+
+
 def test_good_till_date_ends_then_and_good_after_time_begins_then(market: Market, at: At) -> None:
     till = {"goodTillDate": "20251212 11:00:00 US/Eastern"}
     after = {"goodAfterTime": "20251212-15:30:00"}
@@ -97,6 +106,14 @@ def test_times_of_orders_are_read_in_every_form(
     market: Market, at: At, text: str, hour: str
 ) -> None:
     assert moment(text, SPY, market, at("10:00")) == at(hour)
+
+
+def test_good_till_a_day_without_a_session_does_not_reach_the_next_one(
+    market: Market, at: At
+) -> None:
+    """The 13th is a Saturday: an order that is good till then must not trade on Monday."""
+    till = {"goodTillDate": "20251213"}
+    assert life(market, at("10:00"), tif="GTD", other=till)[1] == at("00:00", 2)
 
 
 @pytest.mark.parametrize("text", ["", "now", "20251312", "20251212 25:00:00", "20251212 11:00 X/Y"])

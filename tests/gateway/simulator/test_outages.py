@@ -66,6 +66,14 @@ def test_the_weekly_login_keeps_it_down_from_sunday_one_oclock_until_somebody_lo
     assert not outages.log_in(at("2025-12-17T12:00"))
 
 
+def test_a_restart_by_hand_is_no_login() -> None:
+    outages = Outages(OutagePlan(weekly_login=True), FRIDAY)
+    changes(outages, at("2025-12-14T02:00"))
+    outages.restart(at("2025-12-14T03:00"))
+    assert changes(outages, at("2025-12-15T09:00")) == []
+    assert outages.is_logged_out
+
+
 def test_a_login_may_come_after_hours() -> None:
     outages = Outages(OutagePlan(weekly_login=True, login_hours=7.5), FRIDAY)
     assert changes(outages, at("2025-12-15T00:00")) == [

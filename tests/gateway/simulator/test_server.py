@@ -1,6 +1,7 @@
 """The socket: broken, silent and slow clients are closed, good ones go on beside them."""
 
 import asyncio
+import math
 import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -257,9 +258,18 @@ def test_only_loopback_is_listened_on(host: str) -> None:
         ServerOptions(host=host)
 
 
-@pytest.mark.parametrize("wrong", [{"pacing": "often"}, {"messages_per_second_max": 0}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"pacing": "often"},
+        {"messages_per_second_max": 0},
+        {"tick_seconds": 0},
+        {"tick_seconds": math.inf},
+        {"tick_seconds": math.nan},
+    ],
+)
 def test_options_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"is none of|at least one message"):
+    with pytest.raises(ValueError, match=r"is none of|at least one message|cannot tick"):
         ServerOptions(**wrong)
 
 

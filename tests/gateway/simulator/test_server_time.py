@@ -32,6 +32,7 @@ MakeOrder = Callable[..., PlaceOrder]
 Story = Callable[[Simulator], Awaitable[None]]
 Play = Callable[..., Simulator]
 A_MOMENT = 0.001
+KEPT: list[asyncio.Task[None]] = []  # a loop holds its tasks weakly
 TIME = CurrentTimeRequest()
 EXECUTIONS = ExecutionsRequest(1, 0, "", "", "", "", "", "")
 
@@ -62,6 +63,7 @@ class Client:
         self.ending = ""
         self._reader, self._writer = reader, writer
         self._listening = asyncio.create_task(self._listen())
+        KEPT.append(self._listening)
 
     @classmethod
     async def ready(cls, simulator: Simulator, client_id: int = 1, hello: str = "") -> "Client":

@@ -200,3 +200,14 @@ def test_a_mistyped_parameter_is_seen_by_mypy_and_refused_at_run_time(stage: Sta
         stage.faults.silent_loss(odrer=3)  # type: ignore[call-arg]
     with pytest.raises(FaultError, match="is not one of sending, booking"):
         stage.faults.silent_loss(after="bookin")  # type: ignore[arg-type]
+
+
+def test_faults_count_their_seconds_from_the_news_in_a_jump_too(
+    stage: Stage, at: At, order: Make
+) -> None:
+    """At 16:00 the order is told Cancelled; it trades 0.7 s later, not on the next day."""
+    stage.faults.fill_after_cancel(seconds=0.7)
+    far = order(1, order_type="LMT", limit_price=Decimal(500))
+    stage.handle(1, far, at("10:00"))
+    told = replies(stage.advance(at("12:00", 1)), ExecutionDetails)
+    assert [item.execution.time for item in told] == [at("16:00") + timedelta(seconds=0.7)]

@@ -74,8 +74,8 @@ def test_an_unknown_currency_is_an_error_that_says_what_to_give(at: At) -> None:
 
 def test_after_a_split_the_price_is_divided_until_the_share_trades_again(at: At) -> None:
     found = valuer({"SPY": [*series(at("09:30"), "400"), *series(at("11:00"), "101")]})
-    found.split(SPY, Decimal(2), at("10:30"))
-    found.split(SPY, Decimal(2), at("10:30"))
+    for _ in range(2):
+        found.market.split(found.contracts.by_con_id(SPY), Decimal(2), at("10:30"))
     assert found.price(SPY, at("10:45")) == 100
     assert found.price(SPY, at("11:15")) == 101
 

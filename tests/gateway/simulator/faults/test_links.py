@@ -7,6 +7,7 @@ from gateway.simulator.faults import FaultError
 from gateway.simulator.replies import TickPrice
 from gateway.simulator.requests import (
     CurrentTimeRequest,
+    GlobalCancel,
     MarketDataRequest,
     OpenOrdersRequest,
     PositionsRequest,
@@ -58,6 +59,15 @@ def test_news_may_come_through_a_lost_link_all_the_same(play: Play) -> None:
     play.faults.link_lost(seconds=3600, news="live")
     assert play.wait_for(3599)[0] == "error 1100"
     assert "execution 10" in play.story([reply for _, reply in play.heard])
+
+
+def test_a_cancel_does_not_pass_a_lost_link_though_news_does(play: Play) -> None:
+    play.rest(1)
+    play.faults.link_lost(seconds=30, news="live")
+    play.wait(1)
+    assert play.cancel(1) == []
+    assert play.ask(GlobalCancel()) == []
+    assert len(play.exchange.working_orders) == 1
 
 
 def test_after_1101_market_data_is_dead_until_it_is_asked_for_again(play: Play, spy: Any) -> None:

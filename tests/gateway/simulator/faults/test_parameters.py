@@ -5,9 +5,11 @@ import pytest
 
 from gateway.simulator.faults import FaultError
 from gateway.simulator.faults.accounts import HandTrade, WrongPosition
+from gateway.simulator.faults.answers import ExecutionZone
 from gateway.simulator.faults.connections import ConnectionReset
 from gateway.simulator.faults.delays import LateAcks, SilentLoss
 from gateway.simulator.faults.fault import Fault
+from gateway.simulator.faults.orderings import DuplicatedStatuses
 from gateway.simulator.faults.parameters import parameters_of, read_parameters
 from gateway.simulator.faults.refusals import MisleadingNotice
 
@@ -67,6 +69,13 @@ def test_values_are_read_by_their_type(
         (SilentLoss, {"oder": 3}, "has no parameter 'oder': did you mean 'order'"),
         (SilentLoss, {"xyzzy": 3}, "has no parameter 'xyzzy': it has after, until"),
         (LateAcks, {"seconds": -1}, "seconds=-1 is below 0"),
+        (LateAcks, {"seconds": 1e300}, "seconds is beyond 31622400"),
+        (DuplicatedStatuses, {"copies": 2**63}, "copies is beyond 100"),
+        (WrongPosition, {"difference": "1e13"}, "difference='1e13' is not a decimal"),
+        (WrongPosition, {"difference": "1e-13"}, "difference='1e-13' is not a decimal"),
+        (WrongPosition, {"difference": 10**13}, "difference is beyond 1000000000000"),
+        (LateAcks, {"order": 10**13}, "order is beyond 1000000000000"),
+        (ExecutionZone, {"zone": "x" * 300}, "zone has more than 200 characters"),
         (HandTrade, {}, "hand_trade needs traded_symbol"),
     ],
 )

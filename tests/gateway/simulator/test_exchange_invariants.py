@@ -1,0 +1,471 @@
+"""Random sessions: whatever clients, people at the broker and time do, quantity and money balance.
+
+The books are kept a second time here, from what the master client hears, and compared after each
+step: positions are the executions, cash is what they cost, and no order contradicts itself.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from functools import cache, partial
+from itertools import chain
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.simulator import replies as r
+from gateway.simulator import requests as q
+from gateway.simulator.bars import BarBook, Row
+from gateway.simulator.broker import ExchangeOptions, InitialHolding
+from gateway.simulator.contracts import Contract
+from gateway.simulator.exchange import Exchange
+from gateway.simulator.hours import new_york
+from gateway.simulator.orders import PENDING_CANCEL, Order, OrderTerms
+from gateway.simulator.stage import Stage
+
+Listener = Callable[[list[r.Delivery]], None]
+
+MASTER = 9
+ENDED = {"Filled", "Cancelled", "Inactive"}
+CONTRACTS = (
+    Contract(symbol="SPY", security_type="STK", exchange="SMART", currency="USD"),
+    Contract(symbol="EUR", security_type="CASH", exchange="IDEALPRO", currency="USD"),
+    Contract(local_symbol="ESZ5", security_type="FUT", exchange="CME"),
+)
+KEYS = ("SPY", "EUR.USD", "ESZ5")
+PRICES = (Decimal(600), Decimal("1.1"), Decimal(6000))
+TICKS = (Decimal("0.50"), Decimal("0.0005"), Decimal(1))
+UNITS = (Decimal(1), Decimal(1000), Decimal(1))
+HOLDING = InitialHolding("SPY", Decimal(50), Decimal(590))
+RICH, POOR = Decimal(2_000_000), Decimal(-10_000)
+BEGIN = new_york(date(2025, 12, 11), time(8))
+END = BEGIN + timedelta(days=7)
+"""ESZ5 expires on the day after; what that does to a position, no execution tells."""
+
+
+def bars(index: int, begin: datetime, count: int) -> Iterator[Row]:
+    """Bars of half an hour that wander up and down in a fixed pattern."""
+    tick = TICKS[index]
+    for number in range(count):
+        opens = PRICES[index] + tick * ((number * 7) % 11 - 5)
+        numbers = (opens, opens + 3 * tick, opens - 3 * tick, opens + tick, Decimal(900))
+        yield Row(begin + number * timedelta(minutes=30), numbers, f"test:{number}")
+
+
+@cache
+def book() -> BarBook:
+    """SPY, EUR.USD and ESZ5 from 08:00 on a Thursday, a Friday, a Monday and a Tuesday."""
+    begins = [BEGIN + timedelta(days=days) for days in (0, 1, 4, 5)]
+    counts = (16, 18, 18)
+    return BarBook(
+        {
+            (key, "30 mins"): tuple(
+                chain.from_iterable(bars(index, begin, counts[index]) for begin in begins)
+            )
+            for index, key in enumerate(KEYS)
+        }
+    )
+
+
+class Overheard(Exchange):
+    """An exchange that shows all it says to a listener, before faults change it."""
+
+    def __init__(self, options: ExchangeOptions, listener: Listener) -> None:
+        super().__init__(book(), options)
+        self._listener = listener
+        self.set_master_client(MASTER)
+
+    def connect(self, client_id: int, now: datetime) -> list[r.Delivery]:
+        return self._shown(super().connect(client_id, now))
+
+    def handle(self, client_id: int, request: Any, now: datetime) -> list[r.Delivery]:
+        return self._shown(super().handle(client_id, request, now))
+
+    def advance(self, now: datetime) -> list[r.Delivery]:
+        return self._shown(super().advance(now))
+
+    def acting(self, now: datetime, verb: Callable[[], object]) -> list[r.Delivery]:
+        return self._shown(super().acting(now, verb))
+
+    def trade_by_hand(
+        self, symbol: str, quantity: Decimal, price: Decimal | None, now: datetime
+    ) -> list[r.Delivery]:
+        return self._shown(super().trade_by_hand(symbol, quantity, price, now))
+
+    def _shown(self, deliveries: list[r.Delivery]) -> list[r.Delivery]:
+        self._listener(deliveries)
+        return deliveries
+
+
+@dataclass
+class Session:
+    """A stage, the time it is there, and books of its own over what the master client is told."""
+
+    options: Mapping[str, Any]
+    stride: timedelta | None = None
+    stage: Stage = field(init=False)
+    now: datetime = BEGIN
+    orders: dict[int, Order] = field(default_factory=dict)
+    positions: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
+    cash: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
+    executions: dict[str, r.ExecutionDetails] = field(default_factory=dict)
+    commissions: dict[str, tuple[str, Decimal]] = field(default_factory=dict)
+    final: set[int] = field(default_factory=set)
+    told: list[tuple[Any, ...]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        options = ExchangeOptions(holdings=(HOLDING,), seed=5, **{"cash": RICH, **self.options})
+        self.stage = Stage(Overheard(options, self.hear), seed=5)
+        for client_id in (0, 1, 2, MASTER):
+            self.stage.connect(client_id, self.now)
+        self.positions["SPY"], self.cash["USD"] = HOLDING.quantity, options.cash
+
+    @property
+    def exchange(self) -> Exchange:
+        """The broker."""
+        return self.stage.exchange
+
+    def hear(self, deliveries: list[r.Delivery]) -> None:
+        """Book what the master client is told."""
+        for client_id, reply in deliveries:
+            if client_id != MASTER:
+                continue
+            if isinstance(reply, r.ExecutionDetails):
+                self._executed(reply)
+            elif isinstance(reply, r.CommissionReport):
+                self._charged(reply)
+            elif isinstance(reply, r.OrderStatus):
+                self._status(reply)
+
+    def pass_time(self, step: timedelta) -> None:
+        """Let time pass, in one jump or in strides."""
+        until = min(self.now + step, END)
+        while self.stride is not None and self.now + self.stride < until:
+            self.now += self.stride
+            self.stage.advance(self.now)
+        self.now = until
+        self.stage.advance(self.now)
+
+    def act(self, verb: Callable[[], object]) -> None:
+        """Do something to the broker; what makes no sense now is refused and changes nothing."""
+        with suppress(ValueError):
+            self.stage.acting(self.now, verb)
+
+    def ask(self, client_id: int, request: Any) -> None:
+        """Let a client ask for something."""
+        self.stage.handle(client_id, request, self.now)
+
+    def some_order(self, number: int) -> Order | None:
+        """One of the orders that the broker still knows."""
+        known = [*self.exchange.orders.done, *self.exchange.orders.working]
+        return known[number % len(known)] if known else None
+
+    def split(self, ratio: Decimal) -> None:
+        """A split of SPY: whole shares are multiplied, the rest becomes cash."""
+        before = self.exchange.account.cash
+        with suppress(ValueError):
+            self.stage.acting(self.now, lambda: self.exchange.actions.split("SPY", ratio))
+            wanted = self.positions["SPY"] * ratio
+            self.positions["SPY"] = Decimal(int(wanted))
+            paid = self.exchange.account.cash - before
+            assert (paid == 0) == (wanted == int(wanted))
+            assert paid * (wanted - int(wanted)) >= 0
+            self.cash["USD"] += paid
+
+    def dividend(self) -> None:
+        """A dividend of 0.25 on SPY."""
+        self.act(lambda: self.exchange.actions.dividend("SPY", Decimal("0.25")))
+        self.cash["USD"] += self.positions["SPY"] * Decimal("0.25")
+
+    def check(self) -> None:
+        """The broker's books are these, and its orders make sense."""
+        held = {key: quantity for key, quantity in self.positions.items() if quantity}
+        assert dict(self.exchange.positions) == held
+        account = self.exchange.account
+        cash = {key: value for key, value in account.balances.items() if value}
+        basis = sum((item.basis for item in account.holdings.values()), Decimal(0))
+        cash["USD"] = cash.get("USD", Decimal(0)) - basis
+        assert cash == {key: value for key, value in self.cash.items() if value}
+        self._check_orders()
+
+    def _check_orders(self) -> None:
+        orders = self.exchange.orders
+        working, done = orders.working, orders.done
+        for order in (*working, *done):
+            self.orders[order.perm_id] = order
+        assert not {order.perm_id for order in working} & {order.perm_id for order in done}
+        assert len({order.perm_id for order in done}) == len(done)
+        for order in working:
+            assert order.working
+            assert order.remaining > 0
+            assert order.status in {"PreSubmitted", "Submitted", PENDING_CANCEL}
+            if order.order_id:
+                assert orders.known(order.client_id, order.order_id) is order
+        for order in self.orders.values():
+            assert order.filled == sum(item.quantity for item in order.executions)
+            assert 0 <= order.filled <= order.terms.quantity
+        for order in done:
+            assert not order.working
+            assert order.status in ENDED
+            assert order.remaining or order.status == "Filled"
+        reserved = sum((order.margin_reserved for order in working), Decimal(0))
+        assert abs(orders.record.margin_reserved - reserved) < Decimal("0.01")
+
+    def _executed(self, details: r.ExecutionDetails) -> None:
+        execution = details.execution
+        stem, _, version = execution.execution_id.rpartition(".")
+        old = self.executions.get(stem)
+        assert (old is None) == (version == "01")
+        if old is not None:
+            assert int(version) == int(old.execution.execution_id.rpartition(".")[2]) + 1
+            self._book(old, -1)
+        self.executions[stem] = details
+        self._book(details, 1)
+        self.told.append((execution.execution_id, execution.quantity, execution.price))
+        self.told.append((execution.time, execution.quantity_cumulative, details.perm_id))
+
+    def _book(self, details: r.ExecutionDetails, times: int) -> None:
+        execution, contract = details.execution, details.contract
+        quantity = times * execution.quantity * (1 if execution.side == "BOT" else -1)
+        multiplier = Decimal(contract.multiplier or 1)
+        self.positions[contract.local_symbol] += quantity
+        self.cash[contract.currency] -= quantity * execution.price * multiplier
+        if contract.security_type == "CASH":
+            self.cash[contract.symbol] += quantity
+
+    def _charged(self, report: r.CommissionReport) -> None:
+        stem = report.execution_id.rpartition(".")[0]
+        currency, paid = self.commissions.get(stem, (report.currency, Decimal(0)))
+        assert currency == report.currency
+        self.cash[currency] -= report.commission - paid
+        self.commissions[stem] = (currency, report.commission)
+
+    def _status(self, status: r.OrderStatus) -> None:
+        """After a final status nothing works again; only what was not filled may fill."""
+        self.told.append((status.perm_id, status.status, status.filled, status.remaining))
+        assert status.filled >= 0
+        assert status.remaining >= 0
+        if status.perm_id in self.final:
+            assert status.status in ENDED
+        if status.status in ENDED:
+            self.final.add(status.perm_id)
+
+
+Step = Callable[[Session], None]
+
+
+def place(
+    wish: tuple[int, str, int, str, int, int, str, bool, bool], client_id: int, session: Session
+) -> None:
+    """An order of a client."""
+    index, action, units, kind, limit, stop, tif, held, extended = wish
+    terms = OrderTerms(
+        action,
+        units * UNITS[index],
+        kind,
+        PRICES[index] + limit * TICKS[index],
+        PRICES[index] + stop * TICKS[index],
+        tif,
+        outside_rth=extended,
+    )
+    order_id = session.exchange.orders.next_id(client_id)
+    request = q.PlaceOrder(order_id, CONTRACTS[index], terms)
+    if held:
+        session.act(lambda: session.exchange.orders.place(client_id, request, "locate"))
+    else:
+        session.ask(client_id, request)
+
+
+def change(number: int, units: int, limit: int, session: Session) -> None:
+    """New terms for an order, by its client, whatever became of it."""
+    order = session.some_order(number)
+    if order is not None:
+        index = KEYS.index(order.contract.local_symbol)
+        terms = OrderTerms(
+            order.terms.action,
+            units * UNITS[index],
+            order.terms.order_type,
+            PRICES[index] + limit * TICKS[index],
+            order.terms.aux_price,
+            order.terms.tif,
+        )
+        request = q.PlaceOrder(order.order_id, CONTRACTS[index], terms)
+        session.ask(order.client_id, request)
+
+
+def cancel(number: int, session: Session) -> None:
+    """A client cancels an order of its own."""
+    order = session.some_order(number)
+    if order is not None:
+        session.ask(order.client_id, q.CancelOrder(order.order_id))
+
+
+def do(name: str, number: int, session: Session) -> None:
+    """A verb of the order desk's, on some order."""
+    order, desk = session.some_order(number), session.exchange.orders
+    if name == "roll_back":
+        session.act(lambda: desk.roll_back_ids(1 + number % 2, 1 + number % 3))
+    elif name == "release":
+        session.act(desk.release)
+    elif name == "reject" and order is not None:
+        session.act(lambda: desk.reject(order, 201, "Order rejected"))
+    elif order is not None:
+        session.act(lambda: getattr(desk, name)(order))
+
+
+def fill(number: int, units: int, session: Session) -> None:
+    """The broker executes a part of an order, also of one that has ended."""
+    order = session.some_order(number)
+    if order is not None and order.remaining:
+        size = min(order.remaining, units * UNITS[KEYS.index(order.contract.local_symbol)])
+        session.act(lambda: session.exchange.orders.fill(order, size))
+
+
+def correct(number: int, quantity: int | None, cents: int, session: Session) -> None:
+    """An execution is corrected, or taken back with a quantity of 0."""
+    record = session.exchange.orders.record.executions
+    if record:
+        execution = record[number % len(record)][1]
+        size = None if quantity is None else Decimal(quantity)
+        price = execution.price + cents * Decimal("0.01")
+        desk = session.exchange.orders
+        session.act(lambda: desk.correct(execution.execution_id, size, price))
+
+
+def by_hand(index: int, units: int, session: Session) -> None:
+    """Someone at TWS trades."""
+    if units:
+        deal = (KEYS[index], units * UNITS[index], PRICES[index])
+        session.stage.trade_by_hand(*deal, session.now)
+
+
+def place_by_hand(units: int, bound: bool, session: Session) -> None:
+    """Someone at TWS places an order, which client 0 may be given."""
+    terms = OrderTerms("BUY", Decimal(units), "LMT", PRICES[0] - 2, tif="GTC")
+    session.act(lambda: session.exchange.orders.place_by_hand(CONTRACTS[0], terms))
+    if bound:
+        session.ask(0, q.OpenOrdersRequest())
+
+
+def inject(name: str, session: Session) -> None:
+    """A fault from here on."""
+    session.stage.faults.inject(name, **FAULTS[name])
+
+
+def clear(session: Session) -> None:
+    """No faults from here on."""
+    for fault in session.stage.faults.active:
+        session.stage.faults.clear(fault.id)
+
+
+def cancel_all(session: Session) -> None:
+    """A client cancels everything of everybody."""
+    session.ask(2, q.GlobalCancel())
+
+
+def wait(minutes: int, session: Session) -> None:
+    """Time passes."""
+    session.pass_time(timedelta(minutes=minutes))
+
+
+NUMBERS = st.integers(0, 11)
+WISHES = st.tuples(
+    st.integers(0, 2),
+    st.sampled_from(["BUY", "SELL", "SELL"]),
+    st.integers(1, 130),
+    st.sampled_from(["MKT", "LMT", "STP", "STP LMT", "MOC", "LOC"]),
+    st.integers(-6, 6),
+    st.integers(-6, 6),
+    st.sampled_from(["DAY", "DAY", "GTC", "IOC", "OPG"]),
+    st.booleans(),
+    st.booleans(),
+)
+VERBS = ("end", "reject", "hold", "release", "vanish", "roll_back")
+FAULTS: Mapping[str, Mapping[str, Any]] = {
+    "blocking_dialog": {},
+    "cancel_lost": {"times": 1},
+    "execution_bust": {"times": 2},
+    "execution_correction": {"quantity_change": Decimal(-1)},
+    "fill_after_cancel": {},
+    "gateway_restart": {"lost": 1},
+    "inactive_order": {},
+    "late_cancel": {},
+    "late_orders": {},
+    "late_rejection": {"times": 1},
+    "link_lost": {},
+    "locate_hold": {},
+    "odd_parts": {},
+    "preset_notice": {},
+    "rejection": {"times": 1},
+    "rolled_back_ids": {},
+    "silent_loss": {"after": "booking"},
+    "vanished_order": {"times": 1},
+}
+OPTIONS: st.SearchStrategy[Mapping[str, Any]] = st.fixed_dictionaries(
+    {},
+    optional={
+        "executions_quantity_max": st.just(Decimal(40)),
+        "fill_model": st.sampled_from(["harsh", "touch"]),
+        "cancels_wait_for_open": st.just(True),
+        "orders_per_side_max": st.just(2),
+        "liquidates": st.just(True),
+        "cash": st.just(POOR),
+    },
+)
+MINUTES = st.sampled_from([0, 1, 7, 30, 30, 90, 400, 1440, 4000])
+STEPS: st.SearchStrategy[Step] = st.one_of(
+    st.builds(partial, st.just(wait), MINUTES),
+    st.builds(partial, st.just(place), WISHES, st.integers(1, 2)),
+    st.builds(partial, st.just(place), WISHES, st.integers(1, 2)),
+    st.builds(partial, st.just(change), NUMBERS, st.integers(1, 130), st.integers(-6, 6)),
+    st.builds(partial, st.just(cancel), NUMBERS),
+    st.builds(partial, st.just(do), st.sampled_from(VERBS), NUMBERS),
+    st.builds(partial, st.just(fill), NUMBERS, st.integers(1, 130)),
+    st.builds(
+        partial, st.just(correct), NUMBERS, st.none() | st.integers(0, 90), st.integers(-20, 20)
+    ),
+    st.builds(partial, st.just(correct), NUMBERS, st.just(0), st.just(0)),
+    st.builds(partial, st.just(by_hand), st.integers(0, 2), st.integers(-60, 60)),
+    st.just(partial(Session.split, ratio=Decimal(2))),
+    st.just(partial(Session.split, ratio=Decimal("0.3"))),
+    st.just(Session.dividend),
+    st.just(cancel_all),
+    st.builds(partial, st.just(place_by_hand), st.integers(1, 130), st.booleans()),
+    st.builds(partial, st.just(inject), st.sampled_from(sorted(FAULTS))),
+    st.just(clear),
+)
+
+
+def played(
+    options: Mapping[str, Any], steps: list[Step], stride: timedelta | None = None
+) -> Session:
+    """A session after these steps, the books compared after each."""
+    session = Session(options, stride)
+    ends: list[Step] = [partial(wait, 100), partial(wait, 3000)]
+    for step in (ends[0], *steps, ends[1]):
+        step(session)
+        session.check()
+    return session
+
+
+@given(OPTIONS, st.lists(STEPS, min_size=5, max_size=50))
+def test_quantity_and_money_balance_whatever_happens(
+    options: Mapping[str, Any], steps: list[Step]
+) -> None:
+    played(options, steps)
+
+
+@given(OPTIONS, st.lists(STEPS, min_size=5, max_size=20))
+def test_time_that_jumps_brings_what_time_that_walks_brings(
+    options: Mapping[str, Any], steps: list[Step]
+) -> None:
+    """Margin is called when somebody looks, so it is left out."""
+    plain = {name: value for name, value in options.items() if name != "liquidates"}
+    jumped, walked = played(plain, steps), played(plain, steps, timedelta(minutes=13))
+    assert jumped.told == walked.told
+    assert jumped.exchange.positions == walked.exchange.positions
+    assert jumped.exchange.account.balances == walked.exchange.account.balances
