@@ -82,7 +82,7 @@ class Parameter:
 
     def _check_size(self, number: float | Decimal) -> None:
         if self.name in LEAST and number < LEAST[self.name]:
-            raise FaultError(f"{self.name}={number!r} is below {LEAST[self.name]}")
+            raise FaultError(f"{self.name}={number:g} is below {LEAST[self.name]}")
         if not -self.most <= number <= self.most:
             raise FaultError(f"{self.name} is beyond {self.most}")
 
