@@ -33,7 +33,7 @@ check: setup ## style, types, layers and unit tests, in under a minute
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy $(SOURCES) tests
 	.venv/bin/lint-imports --no-logo
-	$(PYTEST) -n auto $(UNIT)
+	$(PYTEST) -n auto --dist worksteal $(UNIT)
 
 test: check ## everything: check, then conformance, integration, simulation and system tests
 	$(if $(WHOLE),$(PYTEST) $(WHOLE))

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.store_rules import check_value
@@ -49,7 +49,12 @@ def by_hand(**fields: object) -> bytes:
 # ---------------------------------------------------------------------- round trips
 
 
+# There are thirty kinds, some of them large: a few examples of each, more of them at night.
+FEW = settings(max_examples=max(settings().max_examples // 4, 10))
+
+
 @pytest.mark.parametrize("kind", TOPICS, ids=lambda kind: kind.__name__)
+@FEW
 @given(data=st.data())
 def test_a_message_survives_the_wire(
     kind: type[Message], instances: Instances, data: st.DataObject
@@ -69,6 +74,7 @@ def test_a_command_is_told_apart_by_its_name(
 
 
 @pytest.mark.parametrize("kind", DOCUMENTS, ids=lambda kind: kind.__name__)
+@FEW
 @given(data=st.data())
 def test_a_document_survives_firestore(
     kind: type, instances: Instances, data: st.DataObject
