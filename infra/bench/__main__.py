@@ -62,7 +62,7 @@ def _measure(stack: StackName, rounds: int) -> None:
 def _measure_simulator() -> None:
     found = asyncio.run(broker_figures.measured())
     _say(broker_figures.speeds(found))
-    _say(broker_figures.memory(found.long))
+    _say(broker_figures.memory(found.day, found.long))
 
 
 def _emulators(rounds: int) -> dict[str, int]:
