@@ -54,7 +54,7 @@ STRATEGIES: Final = {
 REPORTS, DEAD = f"reports-reader-{MODE}", f"{DEAD_LETTERS}-reader-{MODE}"
 HEARD: Final = (*(f"gateway-{topic}-{MODE}" for topic in ("commands", "targets")), REPORTS, DEAD)
 """The subscriptions that are read through, by the gateway or by the rig, once all is settled."""
-PATIENCE_SECONDS: Final = 10.0
+PATIENCE_SECONDS: Final = 40.0
 """Real seconds for what must come; only a failing test waits them out."""
 
 

@@ -9,7 +9,7 @@ from ib_async import IB
 type Connect = Callable[[int], Awaitable[IB]]
 """Connects a client by its id."""
 
-TIMEOUT_SECONDS: Final = 5
+TIMEOUT_SECONDS: Final = 30
 """Only a failing test waits it out."""
 
 

@@ -35,7 +35,7 @@ from gateway.simulator.server import ServerOptions, Simulator
 from gateway.simulator.virtual_loop import VirtualTimeLoop, run_virtual
 
 ROOT = Path(__file__).parents[3]
-LIMIT_SECONDS = 20
+LIMIT_SECONDS = 60
 At = Callable[..., datetime]
 HEADER = "time,open,high,low,close,volume\n"
 

@@ -21,7 +21,7 @@ from gateway.simulator.messages import encode_request
 from gateway.simulator.requests import HistoricalDataRequest, PlaceOrder, PositionsRequest
 from gateway.simulator.server import ServerOptions, Simulator
 
-LIMIT_SECONDS = 5
+LIMIT_SECONDS = 60
 At = Callable[..., datetime]
 Start = Callable[..., Awaitable[Simulator]]
 
