@@ -12,6 +12,14 @@ from decimal import Decimal
 
 from gateway.simulator.contracts import FOREX, STOCK, Listing
 from gateway.simulator.market import Market
+from gateway.simulator.notices import (
+    FRACTIONAL,
+    OFF_TICK,
+    UNSUPPORTED_TYPE,
+    Refusal,
+    invalid,
+    rejected,
+)
 from gateway.simulator.order_times import auction_closed, life_of
 from gateway.simulator.order_types import ELSEWHERE, ORDER_TYPES, Need, OrderType
 from gateway.simulator.orders import OrderTerms
@@ -49,14 +57,6 @@ NOT_SIMULATED = (
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why an order is not accepted, with IB's error code."""
-
-    code: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
 class Candidate:
     """An order that asks to be accepted, with all that the rules look at."""
 
@@ -90,18 +90,7 @@ def price_off_tick(price: Decimal | None, candidate: Candidate) -> Refusal | Non
     """Error 110 for a price that is off the market rule of the contract."""
     if price is None or candidate.market.conforms(price, candidate.listing):
         return None
-    text = "The price does not conform to the minimum price variation for this contract."
-    return Refusal(110, text)
-
-
-def invalid(text: str) -> Refusal:
-    """Error 321: the request makes no sense."""
-    return Refusal(321, f"Error validating request.-'sim' : cause - {text}")
-
-
-def rejected(reason: str) -> Refusal:
-    """Error 201: the order is not accepted."""
-    return Refusal(201, f"Order rejected - reason:{reason}")
+    return OFF_TICK
 
 
 def _not_simulated(what: str) -> Refusal:
@@ -138,23 +127,19 @@ def _whole_units(candidate: Candidate) -> Refusal | None:
         return Refusal(10245, "Fractional-sized order is not supported for this instrument.")
     if candidate.changing:
         return Refusal(10242, "Fractional-sized order cannot be modified via API.")
-    return Refusal(10243, "Fractional-sized order cannot be placed via API.")
+    return FRACTIONAL
 
 
 def _known_type(candidate: Candidate) -> Refusal | None:
     order_type = candidate.terms.order_type
     if order_type in ELSEWHERE:
         return _not_simulated(f"order type '{order_type}'")
-    return None if order_type in ORDER_TYPES else _unsupported()
+    return None if order_type in ORDER_TYPES else UNSUPPORTED_TYPE
 
 
 def _type_for_contract(candidate: Candidate) -> Refusal | None:
     fits = candidate.listing.security_type in candidate.kind.securities
-    return None if fits else _unsupported()
-
-
-def _unsupported() -> Refusal:
-    return Refusal(387, "Unsupported order type for this exchange and security type.")
+    return None if fits else UNSUPPORTED_TYPE
 
 
 def _known_time_in_force(candidate: Candidate) -> Refusal | None:
@@ -175,7 +160,7 @@ def _known_algo(candidate: Candidate) -> Refusal | None:
     if algo not in ALGO_STRATEGIES:
         return _not_simulated(f"algo strategy '{algo[:20]}'")
     fits = candidate.kind.algo and candidate.listing.security_type != FOREX
-    return None if fits or not algo else _unsupported()
+    return None if fits or not algo else UNSUPPORTED_TYPE
 
 
 def _no_bracket(candidate: Candidate) -> Refusal | None:

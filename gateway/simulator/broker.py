@@ -15,6 +15,7 @@ from gateway.simulator.fill_models import FillModel
 from gateway.simulator.hours import new_york_day
 from gateway.simulator.margins import MarginRates
 from gateway.simulator.market import Market
+from gateway.simulator.notices import NO_DEFINITION, Refusal
 from gateway.simulator.replies import Delivery, Notice
 from gateway.simulator.valuations import Moment, Valuer
 
@@ -169,15 +170,14 @@ class Broker:
         found = self.contracts.find(wanted, None if include_expired else new_york_day(self.now))
         if len(found) == 1:
             return found[0], found[0].contract(wanted.exchange)
-        text = "No security definition has been found for the request"
-        if found:
-            name = wanted.symbol or wanted.local_symbol
-            text = (
-                f"The contract description specified for {name} is ambiguous; "
-                "you must specify the multiplier or trading class."
-            )
-        self.refuse(client_id, request_id, 200, text)
+        self.refuse(client_id, request_id, *(_ambiguous(wanted) if found else NO_DEFINITION))
         return None
+
+
+def _ambiguous(wanted: Contract) -> Refusal:
+    name = wanted.symbol or wanted.local_symbol
+    text = f"The contract description specified for {name} is ambiguous; "
+    return Refusal(200, f"{text}you must specify the multiplier or trading class.")
 
 
 def open_broker(book: BarBook, options: ExchangeOptions, contracts: ContractTable) -> Broker:

@@ -14,7 +14,6 @@ from gateway.simulator.margins import CENT, ZERO
 from gateway.simulator.order_desk import OrderDesk
 
 INSTANT = timedelta(microseconds=1)
-SPLIT_REASON = "Order Canceled - reason:"
 
 
 class CorporateActions:
@@ -45,7 +44,7 @@ class CorporateActions:
             raise ValueError(f"{symbol} has no price to pay a fraction of a share with")
         for order in self._orders.working:
             if order.contract.con_id == listing.con_id:
-                self._orders.end(order, SPLIT_REASON)
+                self._orders.end(order)
         self._broker.split(listing.con_id, ratio)
         if listing.con_id in self._broker.account.holdings:
             self._broker.account.split(listing.con_id, ratio, (price / ratio).quantize(CENT))

@@ -28,14 +28,11 @@ from gateway.simulator.broker import LONG_AGO, ExchangeOptions, open_broker
 from gateway.simulator.contracts import ContractTable, Listing
 from gateway.simulator.corporate_actions import CorporateActions
 from gateway.simulator.hours import new_york_day
+from gateway.simulator.notices import DEFINITIONS_FARM_OK, FARM_OK, HISTORY_FARM_OK, invalid
 from gateway.simulator.orders import NEVER, Order
 from gateway.simulator.replies import Delivery
 
-FARM_NOTICES = (
-    (2104, "Market data farm connection is OK:usfarm"),
-    (2106, "HMDS data farm connection is OK:ushmds"),
-    (2158, "Sec-def data farm connection is OK:secdefnj"),
-)
+FARM_NOTICES = (FARM_OK, HISTORY_FARM_OK, DEFINITIONS_FARM_OK)
 """What a healthy gateway says to a client that just became ready."""
 
 Handler = Callable[[int, Any], None]
@@ -110,7 +107,7 @@ class Exchange:
         self.check_time(now)
         self._pass_time(now)
         self._broker.clients.add(client_id)
-        notices = (r.Notice(-1, code, text) for code, text in FARM_NOTICES)
+        notices = (r.Notice(-1, *notice) for notice in FARM_NOTICES)
         first_id = r.NextValidId(self._orders.next_id(client_id))
         accounts = r.ManagedAccounts(self.options.account_id)
         self._broker.send(client_id, accounts, first_id, *notices)
@@ -303,8 +300,7 @@ class Exchange:
     def _refuse_unsupported(self, client_id: int, request: Any) -> None:
         number = getattr(request, "number", type(request).__name__)
         request_id = getattr(request, "request_id", -1)
-        text = f"Error validating request.-'sim' : cause - request {number} is not simulated"
-        self._broker.refuse(client_id, request_id, 321, text)
+        self._broker.refuse(client_id, request_id, *invalid(f"request {number} is not simulated"))
 
 
 def _is_sensible(number: Decimal) -> bool:

@@ -18,6 +18,7 @@ from gateway.simulator.bars import ONE_DAY, Bar, Series
 from gateway.simulator.calendars import Calendar
 from gateway.simulator.contracts import FOREX, Listing
 from gateway.simulator.hours import NEW_YORK, TIME_ZONE_NAME, Session
+from gateway.simulator.notices import invalid
 from gateway.simulator.replies import HistoricalSchedule, ScheduledSession
 from gateway.simulator.requests import HistoricalDataRequest
 
@@ -259,4 +260,4 @@ def _scheduled(session: Session, calendar: Calendar) -> ScheduledSession:
 
 
 def _malformed(what: str) -> HistoryError:
-    return HistoryError(321, f"Error validating request.-'sim' : cause - {what}")
+    return HistoryError(*invalid(what))

@@ -31,6 +31,7 @@ from gateway.simulator.history import (
     time_text,
 )
 from gateway.simulator.market import Market
+from gateway.simulator.notices import DUPLICATE_TICKER
 from gateway.simulator.subscriptions import Subscriptions
 
 UNKNOWN = Decimal(-1)
@@ -116,7 +117,7 @@ class HistoryDesk:
     def _answer(self, client_id: int, request: q.HistoricalDataRequest, listing: Listing) -> None:
         broker, number = self._broker, request.request_id
         if (client_id, number) in self._live:
-            raise HistoryError(322, "Error processing request.-'sim' : cause - Duplicate ticker id")
+            raise HistoryError(*DUPLICATE_TICKER)
         question = parse(request, listing, broker.now)
         self._check_allowed(request, listing)
         if question.what == SCHEDULE:

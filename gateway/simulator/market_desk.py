@@ -12,6 +12,7 @@ from gateway.simulator.broker import LONG_AGO, Broker
 from gateway.simulator.contracts import FOREX, FUTURE, STOCK, Contract, Listing
 from gateway.simulator.history_desk import HistoryDesk
 from gateway.simulator.hours import hours_text, new_york_day
+from gateway.simulator.notices import DUPLICATE_TICKER, NO_DEFINITION, invalid, unknown_ticker
 from gateway.simulator.subscriptions import LIVE, TYPES, Subscriptions
 from gateway.simulator.tick_desk import TickDesk
 from gateway.simulator.ticks import Line, Tick, changed, data_type, ticks
@@ -68,8 +69,7 @@ class MarketDesk:
         """reqContractDetails: every match, then the end; nothing found is error 200, no end."""
         found = self._matches(request)
         if not found:
-            text = "No security definition has been found for the request"
-            self._broker.refuse(client_id, request.request_id, 200, text)
+            self._broker.refuse(client_id, request.request_id, *NO_DEFINITION)
             return
         exchange = request.contract.exchange
         details = [self._details(request.request_id, item, exchange) for item in found]
@@ -96,8 +96,7 @@ class MarketDesk:
         """reqSecDefOptParams: the table has no options, so the end alone; error 200 if unknown."""
         listing = self._broker.contracts.listing(request.underlying_con_id)
         if listing is None or listing.symbol != request.underlying_symbol:
-            text = "No security definition has been found for the request"
-            self._broker.refuse(client_id, request.request_id, 200, text)
+            self._broker.refuse(client_id, request.request_id, *NO_DEFINITION)
             return
         self._broker.send(client_id, r.OptionParametersEnd(request.request_id))
 
@@ -120,8 +119,7 @@ class MarketDesk:
     def cancel_market_data(self, client_id: int, request: q.MarketDataCancel) -> None:
         """cancelMktData."""
         if self._streams.pop((client_id, request.request_id), None) is None:
-            text = f"Can't find EId with tickerId:{request.request_id}"
-            self._broker.refuse(client_id, request.request_id, 300, text)
+            self._broker.refuse(client_id, request.request_id, *unknown_ticker(request.request_id))
 
     def data_type(self, client_id: int, request: q.MarketDataTypeRequest) -> None:
         """reqMarketDataType: holds for the client's later requests."""
@@ -138,8 +136,7 @@ class MarketDesk:
         generic = {name.strip() for name in request.generic_ticks.split(",")} - {""}
         objection = _generic_objection(generic, snapshot=request.snapshot)
         if objection:
-            text = f"Error validating request.-'sim' : cause - {objection}"
-            self._broker.refuse(client_id, number, 321, text)
+            self._broker.refuse(client_id, number, *invalid(objection))
             return None
         wanted = self._data_types.get(client_id, LIVE)
         served = self.subscriptions.served(listing, wanted)
@@ -169,8 +166,7 @@ class MarketDesk:
 
     def _has_room(self, client_id: int, request: q.MarketDataRequest) -> bool:
         if (client_id, request.request_id) in self._streams:
-            text = "Error processing request.-'sim' : cause - Duplicate ticker id"
-            self._broker.refuse(client_id, request.request_id, 322, text)
+            self._broker.refuse(client_id, request.request_id, *DUPLICATE_TICKER)
             return False
         streams = sum(owner == client_id for owner, _ in self._streams)
         if request.snapshot or streams < STREAMS_MAX:

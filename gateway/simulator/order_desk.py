@@ -15,21 +15,22 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from gateway.simulator import notices
 from gateway.simulator import replies as r
 from gateway.simulator import requests as q
 from gateway.simulator.account_desk import AccountDesk
-from gateway.simulator.admission import Candidate, Refusal, refusal, rejected
+from gateway.simulator.admission import Candidate, refusal
 from gateway.simulator.broker import Broker
 from gateway.simulator.contracts import Contract, Listing
 from gateway.simulator.execution_desk import ExecutionDesk
 from gateway.simulator.fill_models import fill_model
 from gateway.simulator.fills import number_from
 from gateway.simulator.matching import Matching, kind_of
-from gateway.simulator.order_limits import LOCATING, OrderLimits, Request
+from gateway.simulator.order_limits import OrderLimits, Request
 from gateway.simulator.order_record import OrderRecord
 from gateway.simulator.order_reports import OrderReports
 from gateway.simulator.order_times import auction_closed, life_of
-from gateway.simulator.order_warnings import PRESET, on_arrival, until_open
+from gateway.simulator.order_warnings import on_arrival, until_open
 from gateway.simulator.orders import (
     LOCATE,
     LONG_PAST,
@@ -44,10 +45,8 @@ from gateway.simulator.what_if import what_if
 HAND_CLIENT_ID = 0
 """Orders made by hand at TWS belong to client 0 and have order id 0 until they are bound."""
 PERM_ID_BASE = 1_000_000_000
-CANCELLED = "Order Canceled - reason:"
-DUPLICATE = Refusal(103, "Duplicate order id")
-FILLED_ALREADY = Refusal(104, "Cannot modify a filled order.")
-MISMATCH = Refusal(105, "Order being modified does not match the original order.")
+FILLED_ALREADY = notices.Refusal(104, "Cannot modify a filled order.")
+MISMATCH = notices.Refusal(105, "Order being modified does not match the original order.")
 
 
 class OrderDesk:
@@ -120,21 +119,19 @@ class OrderDesk:
             return None
         order = self._new(client_id, placed, listing)
         if order is not None:
-            self._receive(order, [PRESET] if preset else [], held)
+            self._receive(order, [notices.PRESET] if preset else [], held)
         return order
 
     def cancel(self, client_id: int, request: q.CancelOrder) -> None:
         """cancelOrder: only the client that placed an order can cancel it."""
         order_id = request.order_id
         order = self.record.known(client_id, order_id)
-        about = f"OrderId {order_id} that needs to be cancelled"
         if order is None and 0 < order_id <= self.record.ids(client_id).highest:
             self._broker.refuse(client_id, order_id, 135, f"Can't find order with id ={order_id}")
         elif order is None:
-            self._broker.refuse(client_id, order_id, 10147, f"{about} is not found.")
+            self._broker.refuse(client_id, order_id, *notices.unknown_cancel(order_id))
         elif not order.working:
-            text = f"{about} cannot be cancelled, state: {order.status}."
-            self._broker.refuse(client_id, order_id, 10148, text)
+            self._broker.refuse(client_id, order_id, *notices.late_cancel(order_id, order.status))
         else:
             self._cancel(order)
 
@@ -149,17 +146,17 @@ class OrderDesk:
         """Let working orders trade at an instant; `now` is when a bar begins, ends, or both."""
         for order in self.working:
             if order.status == PENDING_CANCEL and self._matching.is_open(order):
-                self.end(order, CANCELLED)
+                self.end(order)
         self._matching.match(self.working, now)
         for order in self.working:
             if order.terms.tif == "IOC" and order.active_from <= now and not order.held:
-                self.end(order, CANCELLED)
+                self.end(order)
 
     def expire(self, now: datetime) -> None:
         """End the orders whose time is over."""
         for order in self.working:
             if order.expires_at <= now:
-                self.end(order, CANCELLED)
+                self.end(order)
 
     def instants(self, after: datetime, until: datetime) -> list[datetime]:
         """When, in `(after, until]`, something can happen to a working order."""
@@ -271,12 +268,12 @@ class OrderDesk:
         self._reports.tell_status(order)
         self._reports.notice(order, code, text)
 
-    def end(self, order: Order, reason: str = CANCELLED) -> None:
+    def end(self, order: Order) -> None:
         """Take a working order off the market: Cancelled, then error 202. Raises ValueError."""
         order.turn("Cancelled")
         self.record.finish(order, self._broker.now)
         self._reports.tell_status(order)
-        self._reports.notice(order, 202, reason)
+        self._reports.notice(order, *notices.CANCELLED)
 
     def vanish(self, order: Order) -> None:
         """Forget an order without a word, as if it had never come; what it traded stays."""
@@ -312,21 +309,23 @@ class OrderDesk:
 
     def _objection(
         self, listing: Listing, terms: OrderTerms, changing: bool = False
-    ) -> Refusal | None:
+    ) -> notices.Refusal | None:
         broker = self._broker
         account_id = broker.account.account_id
         if not broker.can_value(listing):
-            return rejected(f"no exchange rate for {listing.key} is known to this simulator")
+            return notices.rejected(
+                f"no exchange rate for {listing.key} is known to this simulator"
+            )
         return refusal(Candidate(listing, terms, account_id, broker.market, broker.now, changing))
 
     def _new(self, client_id: int, request: q.PlaceOrder, listing: Listing) -> Order | None:
         ids = self.record.ids(client_id)
         if request.order_id <= ids.highest:
-            self._refuse(client_id, request, DUPLICATE)
+            self._refuse(client_id, request, notices.DUPLICATE_ORDER)
             return None
         ids.use(request.order_id)
         reserved = self._limits.judge(Request(listing, request.terms))
-        if isinstance(reserved, Refusal):
+        if isinstance(reserved, notices.Refusal):
             self._refuse(client_id, request, reserved)
             return None
         order = self._make(client_id, request, listing)
@@ -346,21 +345,21 @@ class OrderDesk:
         self._set_alarms(order)
         return order
 
-    def _receive(self, order: Order, notices: list[Refusal], held: str) -> None:
+    def _receive(self, order: Order, said: list[notices.Refusal], held: str) -> None:
         """Tell of an order that came or changed, with its warnings, and bring it to the market."""
         listing = self._listing(order)
         order.why_held = held or order.why_held
-        notices = [
+        said = [
             *self._locate(order, listing),
-            *notices,
+            *said,
             *on_arrival(order.terms, order.contract),
         ]
         self._reports.tell_state(order)
-        for notice in notices:
+        for notice in said:
             self._reports.notice(order, notice.code, notice.text)
         self._start(order)
 
-    def _locate(self, order: Order, listing: Listing) -> list[Refusal]:
+    def _locate(self, order: Order, listing: Listing) -> list[notices.Refusal]:
         """Hold a short sale of shares that must be looked for first, with 404."""
         wanted = Request(listing, order.terms, order)
         if order.held or not self._broker.options.short_sales_held:
@@ -368,7 +367,7 @@ class OrderDesk:
         if not self._limits.lacks_shares(wanted):
             return []
         order.status, order.why_held = "PreSubmitted", LOCATE
-        return [Refusal(404, LOCATING)]
+        return [notices.LOCATING]
 
     def _start(self, order: Order) -> None:
         """Bring an order to the market, or let it wait until the market opens."""
@@ -380,7 +379,7 @@ class OrderDesk:
         elif not at_once:
             self._warn_of_closed_market(order)
         if order.working and at_once:
-            self.end(order, CANCELLED)
+            self.end(order)
 
     def _warn_of_closed_market(self, order: Order) -> None:
         market, now = self._broker.market, self._broker.now
@@ -399,14 +398,14 @@ class OrderDesk:
         client_id = order.client_id
         if not order.working:
             filled = order.status == "Filled"
-            self._refuse(client_id, request, FILLED_ALREADY if filled else DUPLICATE)
+            self._refuse(client_id, request, FILLED_ALREADY if filled else notices.DUPLICATE_ORDER)
             return None
         accepted = self._admit(client_id, request, order)
         if accepted is None:
             return None
         listing, request = accepted
         reserved = self._judge_change(order, request, listing)
-        if isinstance(reserved, Refusal):
+        if isinstance(reserved, notices.Refusal):
             self._refuse(client_id, request, reserved)
             return None
         self._set_terms(order, request.terms, listing)
@@ -416,17 +415,17 @@ class OrderDesk:
 
     def _judge_change(
         self, order: Order, request: q.PlaceOrder, listing: Listing
-    ) -> Refusal | Decimal:
+    ) -> notices.Refusal | Decimal:
         terms = request.terms
         same = request.contract.con_id == order.contract.con_id
         if not same or terms.action != order.terms.action or terms.what_if:
             return MISMATCH
         if self._is_late(order):
-            return rejected("the cut-off time for the closing auction has passed")
+            return notices.rejected("the cut-off time for the closing auction has passed")
         if order.status == PENDING_CANCEL:
-            return rejected("the order is being cancelled")
+            return notices.rejected("the order is being cancelled")
         if terms.quantity <= order.filled:
-            return rejected("the quantity is not above what was filled")
+            return notices.rejected("the quantity is not above what was filled")
         return self._limits.judge(Request(listing, terms, order))
 
     def _set_terms(self, order: Order, terms: OrderTerms, listing: Listing) -> None:
@@ -454,7 +453,7 @@ class OrderDesk:
             order.status = PENDING_CANCEL
             self._reports.tell_status(order)
         else:
-            self.end(order, CANCELLED)
+            self.end(order)
 
     def _is_late(self, order: Order) -> bool:
         """Whether the order is caught in today's closing auction."""
@@ -463,8 +462,8 @@ class OrderDesk:
 
     # ------------------------------------------------------------------ small questions
 
-    def _refuse(self, client_id: int, request: q.PlaceOrder, why: Refusal) -> None:
-        self._broker.refuse(client_id, request.order_id, why.code, why.text)
+    def _refuse(self, client_id: int, request: q.PlaceOrder, why: notices.Refusal) -> None:
+        self._broker.refuse(client_id, request.order_id, *why)
 
     def _listing(self, order: Order) -> Listing:
         return self._broker.contracts.by_con_id(order.contract.con_id)

@@ -8,20 +8,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from gateway.simulator.account import Trade
-from gateway.simulator.admission import Refusal, rejected
 from gateway.simulator.broker import Broker
 from gateway.simulator.contracts import STOCK, Listing
+from gateway.simulator.notices import NO_SHARES, Refusal, rejected
 from gateway.simulator.order_record import OrderRecord
 from gateway.simulator.orders import Margin, Order, OrderTerms
 
 ZERO = Decimal(0)
 WORKING_MAX = 10_000
 """Most working orders of all clients together."""
-NO_SHARES = "The contract is not available for short sale."
-LOCATING = (
-    "Shares for this order are not immediately available for short sale. The order will be held "
-    "while we attempt to locate the shares."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +135,7 @@ class OrderLimits:
     def _lacks_shares(self, request: Request) -> Refusal | None:
         if self._broker.options.short_sales_held or not self.lacks_shares(request):
             return None
-        return rejected(NO_SHARES)
+        return NO_SHARES
 
     def _lacks_margin(self, request: Request, after: Margin) -> Refusal | None:
         others = self._record.margin_reserved

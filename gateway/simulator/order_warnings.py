@@ -9,9 +9,9 @@ from datetime import datetime
 from decimal import Decimal
 from types import MappingProxyType
 
-from gateway.simulator.admission import Refusal
 from gateway.simulator.contracts import FOREX, Contract, Listing
 from gateway.simulator.market import Market
+from gateway.simulator.notices import Refusal
 from gateway.simulator.order_times import exchange_time, session_begin, trades_extended
 from gateway.simulator.orders import OrderTerms
 
@@ -33,7 +33,6 @@ IDEALPRO_MINIMA: Mapping[str, Decimal] = MappingProxyType(
 """Smallest order of each base currency that is not an odd lot. EUR: design/ib.md 4; the others
 are of IBKR's published size and change with the years."""
 
-PRESET = Refusal(10349, "Order TIF was set to DAY based on order preset.")
 NOT_OUTSIDE = Refusal(
     2109,
     "Order Event Warning:Attribute 'Outside Regular Trading Hours' is ignored based on the order "

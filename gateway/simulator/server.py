@@ -20,6 +20,7 @@ from gateway.simulator.clock import VirtualClock
 from gateway.simulator.connection import Connection
 from gateway.simulator.exchange import Exchange
 from gateway.simulator.faults import Faults
+from gateway.simulator.notices import CLIENT_ID_IN_USE
 from gateway.simulator.orders import Execution, Order
 from gateway.simulator.outages import Change, Outages
 from gateway.simulator.pacing import PACE_OPTION, WAITING_MAX
@@ -437,8 +438,7 @@ class Simulator:
     def _admit(self, connection: Connection, client_id: int, now: datetime) -> list[Delivery]:
         refused = self.stage.admit(client_id, now)
         if client_id in self._connections:
-            text = "Unable to connect as the client id is already in use. "
-            refused = Notice(-1, 326, f"{text}Retry with a unique client id.")
+            refused = Notice(-1, *CLIENT_ID_IN_USE)
         elif len(self._connections) >= self.options.clients_max:
             text = f"Maximum number of clients ({self.options.clients_max}) is connected"
             refused = Notice(-1, 322, text)

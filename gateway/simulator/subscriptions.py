@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from gateway.simulator.contracts import Listing
+from gateway.simulator.notices import COMPETING_SESSION, NOT_SUBSCRIBED
 
 LIVE, FROZEN, DELAYED, DELAYED_FROZEN = 1, 2, 3, 4
 TYPES = frozenset({LIVE, FROZEN, DELAYED, DELAYED_FROZEN})
@@ -64,12 +65,12 @@ class Subscriptions:
         if level == HAS_LIVE:
             return Served(frozen=frozen)
         if level == COMPETING:
-            return Served(10197, "No market data during competing live session", refused=True)
+            return Served(*COMPETING_SESSION, refused=True)
         return self._without_live(listing, level, wanted, frozen=frozen)
 
     def _without_live(self, listing: Listing, level: str, wanted: int, *, frozen: bool) -> Served:
         where = f"{listing.key} {listing.primary_exchange}/TOP/ALL"
-        missing = "Requested market data is not subscribed."
+        missing = NOT_SUBSCRIBED.text
         late = wanted in {DELAYED, DELAYED_FROZEN}
         if level == HAS_DELAYED and late:
             text = f"{missing} Displaying delayed market data."
@@ -92,10 +93,14 @@ class Subscriptions:
         if level == COMPETING:
             return "Trading TWS session is connected from a different IP address"
         if level == HAS_NONE:
-            kind = f"{listing.primary_exchange} {listing.security_type}"
-            return f"No market data permissions for {kind}"
+            return no_permissions(listing)
         return None
 
     def has_live(self, listing: Listing) -> bool:
         """Whether ticks may be told one by one and bars every five seconds."""
         return self.level(listing) == HAS_LIVE
+
+
+def no_permissions(listing: Listing) -> str:
+    """What IB says of data that an account has not paid for."""
+    return f"No market data permissions for {listing.primary_exchange} {listing.security_type}"

@@ -15,7 +15,8 @@ from gateway.simulator import requests as q
 from gateway.simulator.bars import FIVE_SECONDS, INTRADAY, Bar
 from gateway.simulator.broker import LONG_AGO, Broker
 from gateway.simulator.contracts import FOREX, Listing
-from gateway.simulator.subscriptions import Subscriptions
+from gateway.simulator.notices import DUPLICATE_TICKER, unknown_ticker
+from gateway.simulator.subscriptions import Subscriptions, no_permissions
 from gateway.simulator.ticks import SIZE_SHOWN
 
 LAST, ALL_LAST, BID_ASK, MIDPOINT = "Last", "AllLast", "BidAsk", "MidPoint"
@@ -109,23 +110,19 @@ class TickDesk:
         listing = resolved[0]
         lines = sum(owner == client_id for owner, _ in self._lines)
         if (client_id, request_id) in self._lines:
-            text = "Error processing request.-'sim' : cause - Duplicate ticker id"
-            self._broker.refuse(client_id, request_id, 322, text)
+            self._broker.refuse(client_id, request_id, *DUPLICATE_TICKER)
         elif lines >= LINES_MAX:
             text = "Max number of tick-by-tick requests has been reached."
             self._broker.refuse(client_id, request_id, 10190, text)
         elif not self._subscriptions.has_live(listing):
-            kind = f"{listing.primary_exchange} {listing.security_type}"
-            text = f"No market data permissions for {kind}"
-            self._broker.refuse(client_id, request_id, code, text)
+            self._broker.refuse(client_id, request_id, code, no_permissions(listing))
         else:
             return listing
         return None
 
     def _cancel(self, client_id: int, request_id: int) -> None:
         if self._lines.pop((client_id, request_id), None) is None:
-            text = f"Can't find EId with tickerId:{request_id}"
-            self._broker.refuse(client_id, request_id, 300, text)
+            self._broker.refuse(client_id, request_id, *unknown_ticker(request_id))
 
     def _news(self, request_id: int, line: TickLine) -> list[Any]:
         after, until = line.served_until, self._broker.now

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from gateway.simulator.faults.fault import Fault, Welcome
 from gateway.simulator.faults.selection import ClientFault, check_kind
 from gateway.simulator.faults.subjects import REPLY_KINDS, kind_of
+from gateway.simulator.notices import CLIENT_ID_IN_USE
 from gateway.simulator.replies import (
     Cut,
     Delivery,
@@ -19,7 +20,6 @@ from gateway.simulator.replies import (
 )
 from gateway.simulator.requests import PlaceOrder
 
-IN_USE = "Unable to connect as the client id is already in use. Retry with a unique client id."
 GARBAGE: dict[str, bytes] = {
     "frame": b"\x00\x00\x00\x0bgarbage\x001\x00\x00",
     "length": b"\xff\xff\xff\xff",
@@ -103,7 +103,7 @@ class ClientIdLocked(ClientFault):
             default=self.scene.now,
         )
         locked = self.meets(client_id) and self.scene.now < until
-        return Notice(-1, 326, IN_USE) if locked else None
+        return Notice(-1, *CLIENT_ID_IN_USE) if locked else None
 
 
 @dataclass(kw_only=True, eq=False)
@@ -359,7 +359,7 @@ class Swizzle(Fault):
     def on_admit(self, client_id: int) -> Notice | None:
         """Refuse an id before its turn."""
         early = self.scene.now < self.returns.get(client_id, self.scene.now)
-        return Notice(-1, 326, IN_USE) if early else None
+        return Notice(-1, *CLIENT_ID_IN_USE) if early else None
 
     def _shuffled(self, clients: list[int]) -> list[int]:
         return [client for _, client in sorted((self.draw(), client) for client in clients)]

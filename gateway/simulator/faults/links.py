@@ -9,6 +9,7 @@ from typing import Any, Literal
 from gateway.simulator.faults.fault import Fault
 from gateway.simulator.faults.quotes import TICKS
 from gateway.simulator.faults.subjects import kind_of, request_id
+from gateway.simulator.notices import DEFINITIONS_FARM_OK, FARM_OK, HISTORY_FARM_OK, Refusal
 from gateway.simulator.replies import Delivery, HistoricalDataUpdate, Notice
 from gateway.simulator.requests import CancelOrder, GlobalCancel, PlaceOrder
 
@@ -29,37 +30,31 @@ LOCAL = frozenset({"current_time", "next_id", "managed_accounts", "server_log_le
 STREAMS = (*TICKS, HistoricalDataUpdate)
 """What a subscription goes on to send; after 1101 it does not, until it is made anew."""
 
-FARMS: dict[int, tuple[str, int, str]] = {
+FARMS: dict[int, tuple[str, Refusal]] = {
     2103: (
         "Market data farm connection is broken:usfarm",
-        2104,
-        "Market data farm connection is OK:usfarm",
+        FARM_OK,
     ),
     2105: (
         "HMDS data farm connection is broken:ushmds",
-        2106,
-        "HMDS data farm connection is OK:ushmds",
+        HISTORY_FARM_OK,
     ),
     2107: (
         "HMDS data farm connection is inactive but should be available upon demand.ushmds",
-        2106,
-        "HMDS data farm connection is OK:ushmds",
+        HISTORY_FARM_OK,
     ),
     2108: (
         "Market data farm connection is inactive but should be available upon demand.usfarm",
-        2104,
-        "Market data farm connection is OK:usfarm",
+        FARM_OK,
     ),
     2110: (
         "Connectivity between Trader Workstation and server is broken. It will be restored "
         "automatically.",
-        1102,
-        RESTORED_KEPT.text,
+        Refusal(1102, RESTORED_KEPT.text),
     ),
     2157: (
         "Sec-def data farm connection is broken:secdefnj",
-        2158,
-        "Sec-def data farm connection is OK:secdefnj",
+        DEFINITIONS_FARM_OK,
     ),
 }
 """Each notice of a broken farm with the one that takes it back: ib.md 4, D3."""
@@ -169,9 +164,9 @@ class FarmNotices(Fault):
 
     def begin(self) -> None:
         """Tell everybody."""
-        text, clear_code, clear_text = FARMS[self.code]
+        text, all_clear = FARMS[self.code]
         self.say_to_all(Notice(-1, self.code, text))
-        clear = Notice(-1, clear_code, clear_text)
+        clear = Notice(-1, *all_clear)
         self.later(self.seconds, lambda: self.say_to_all(clear))
 
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from gateway.simulator.faults.selection import Selective
 from gateway.simulator.faults.subjects import request_id, symbol_of
+from gateway.simulator.notices import COMPETING_SESSION
 from gateway.simulator.replies import (
     Delivery,
     Notice,
@@ -33,7 +34,6 @@ TICKS = (
 """Everything a market data line carries."""
 BIDS, ASKS = frozenset({1, 66}), frozenset({2, 67})
 """Tick types of bid and ask, live and delayed."""
-COMPETING = "No market data during competing live session"
 
 
 @dataclass(kw_only=True, eq=False)
@@ -135,5 +135,5 @@ class CompetingSession(Selective):
         line = f"line {request.request_id}"
         if not self.strikes(client_id, symbol_of(request), line):
             return request
-        self.say(client_id, Notice(request.request_id, 10197, COMPETING))
+        self.say(client_id, Notice(request.request_id, *COMPETING_SESSION))
         return request if self.ticks == "some" else None

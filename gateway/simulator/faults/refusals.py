@@ -6,7 +6,24 @@ from typing import Any, Literal
 from gateway.simulator.faults.selection import ClientFault, OrderFault, RequestFault, Selective
 from gateway.simulator.faults.subjects import OrderKey, kind_of, request_id
 from gateway.simulator.faults.trades import fill
+from gateway.simulator.notices import (
+    CANCELLED,
+    COMPETING_SESSION,
+    DUPLICATE_ORDER,
+    FRACTIONAL,
+    NO_DEFINITION,
+    NO_SHARES,
+    NOT_SUBSCRIBED,
+    OFF_TICK,
+    PRESET,
+    UNSUPPORTED_TYPE,
+    Refusal,
+    late_cancel,
+    rejected,
+    unknown_cancel,
+)
 from gateway.simulator.orders import OrderState
+from gateway.simulator.pacing import MESSAGES_PER_SECOND_MAX, Violation
 from gateway.simulator.replies import Cut, Delivery, Notice, OpenOrder
 from gateway.simulator.requests import CancelOrder, PlaceOrder
 
@@ -24,52 +41,52 @@ RejectionReason = Literal[
     "permissions",
     "closed",
 ]
-REJECTIONS: dict[str, tuple[int, str]] = {
-    "margin": (
-        201,
-        "Order rejected - reason:YOUR ORDER IS NOT ACCEPTED. IN ORDER TO OBTAIN THE DESIRED "
-        "POSITION YOUR EQUITY WITH LOAN VALUE [1000.00 USD] MUST EXCEED THE INITIAL MARGIN "
-        "[2000.00 USD]",
+REJECTIONS: dict[str, Refusal] = {
+    "margin": rejected(
+        "YOUR ORDER IS NOT ACCEPTED. IN ORDER TO OBTAIN THE DESIRED POSITION YOUR EQUITY WITH LOAN "
+        "VALUE [1000.00 USD] MUST EXCEED THE INITIAL MARGIN [2000.00 USD]"
     ),
-    "short": (201, "Order rejected - reason:The contract is not available for short sale."),
-    "order_count": (
-        201,
-        "Order rejected - reason:Your account has a minimum of 20 orders working on either the "
-        "buy or sell side for this particular contract.",
+    "short": NO_SHARES,
+    "order_count": rejected(
+        "Your account has a minimum of 20 orders working on either the buy or sell side for this "
+        "particular contract."
     ),
-    "price": (
-        110,
-        "The price does not conform to the minimum price variation for this contract.",
-    ),
-    "fraction": (10243, "Fractional-sized order cannot be placed via API."),
-    "validation": (321, "Error validating request.-'bW' : cause - Invalid order"),
-    "subscription": (354, "Requested market data is not subscribed."),
-    "algo": (387, "Unsupported order type for this exchange and security type."),
-    "contract": (200, "No security definition has been found for the request"),
-    "duplicate_id": (103, "Duplicate order id"),
-    "permissions": (460, "No trading permissions."),
-    "closed": (201, "Order rejected - reason:Exchange is closed."),
+    "price": OFF_TICK,
+    "fraction": FRACTIONAL,
+    "validation": Refusal(321, "Error validating request.-'bW' : cause - Invalid order"),
+    "subscription": NOT_SUBSCRIBED,
+    "algo": UNSUPPORTED_TYPE,
+    "contract": NO_DEFINITION,
+    "duplicate_id": DUPLICATE_ORDER,
+    "permissions": Refusal(460, "No trading permissions."),
+    "closed": rejected("Exchange is closed."),
 }
 """Why IB refuses orders, with its codes: ib.md 4 and 4.1, item 6; LEAN IB #245; ibsync #10."""
 
+
+def _too_fast(number: int) -> Notice:
+    """Error 100 for the n-th time, with the counts of a message that was seen."""
+    return Violation(MESSAGES_PER_SECOND_MAX, 106, number).notice
+
+
 REQUEST_ERRORS: dict[int, str] = {
-    100: "Max rate of messages per second has been exceeded:max=50 rec=106 (1)",
+    100: _too_fast(1).text,
     162: "Historical Market Data Service error message:HMDS query returned no data",
-    200: "No security definition has been found for the request",
+    200: NO_DEFINITION.text,
     321: "Error validating request.-'bW' : cause - Invalid request",
     322: "Error processing request.-'bW' : cause - Maximum number of requests exceeded",
-    354: "Requested market data is not subscribed.",
+    354: NOT_SUBSCRIBED.text,
     366: "No historical data query found for ticker id",
     10089: "Requested market data requires additional subscription for API.",
-    10197: "No market data during competing live session",
+    10197: COMPETING_SESSION.text,
 }
 PACING = "Historical Market Data Service error message:Historical data request pacing violation"
 READ_ONLY = (
     "Error validating request.-'bW' : cause - The API interface is currently in Read-Only mode."
 )
 MISLEADING: dict[int, str] = {
-    110: "The price does not conform to the minimum price variation for this contract.",
-    202: "Order Canceled - reason:",
+    110: OFF_TICK.text,
+    202: CANCELLED.text,
     399: "Order Message:\nWarning: your order will not be placed at the exchange until the open",
     404: "Shares for this order are not immediately available for short sale.",
     2109: (
@@ -77,7 +94,7 @@ MISLEADING: dict[int, str] = {
         "order type and destination. PlaceOrder is now being processed."
     ),
     10148: "OrderId {id} that needs to be cancelled cannot be cancelled, state: PendingSubmit.",
-    10349: "Order TIF was set to DAY based on order preset.",
+    10349: PRESET.text,
 }
 """Notices after which an order lives on, though a client may take it for dead."""
 
@@ -90,9 +107,8 @@ class Rejection(OrderFault):
 
     def on_order(self, client_id: int, request: PlaceOrder) -> Any | None:
         """Refuse it; its id is used up as by any order."""
-        code, text = REJECTIONS[self.reason]
         self.scene.exchange.orders.record.ids(client_id).use(request.order_id)
-        self.say(client_id, Notice(request.order_id, code, text))
+        self.say(client_id, Notice(request.order_id, *REJECTIONS[self.reason]))
         return None
 
 
@@ -166,11 +182,10 @@ class CancelRefused(OrderFault):
         return None
 
     def _text(self, order_id: int) -> str:
-        about = f"OrderId {order_id} that needs to be cancelled"
         return {
             161: "Cancel attempted when order is not in a cancellable state.",
-            10147: f"{about} is not found.",
-            10148: f"{about} cannot be cancelled, state: Submitted.",
+            10147: unknown_cancel(order_id).text,
+            10148: late_cancel(order_id, "Submitted").text,
         }[self.code]
 
 
@@ -253,8 +268,7 @@ class PacingRefusals(RequestFault):
         """Refuse, count, and cut."""
         if self.struck > self.violations:
             return request
-        text = f"Max rate of messages per second has been exceeded:max=50 rec=106 ({self.struck})"
-        self.say(client_id, Notice(-1, 100, text))
+        self.say(client_id, _too_fast(self.struck))
         if self.struck == self.violations:
             self.say(client_id, Cut())
         return None

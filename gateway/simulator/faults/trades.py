@@ -9,14 +9,13 @@ from gateway.simulator.faults.delays import Deferred
 from gateway.simulator.faults.orderings import is_live_execution
 from gateway.simulator.faults.selection import OrderFault
 from gateway.simulator.faults.subjects import OrderKey, order_key
-from gateway.simulator.order_limits import LOCATING
+from gateway.simulator.notices import LOCATING, PRESET
 from gateway.simulator.orders import LOCATE
 from gateway.simulator.replies import Delivery, ExecutionDetails, Notice, OpenOrder, OrderStatus
 from gateway.simulator.requests import PlaceOrder
 
 FIRST_REPORT = "01"
 """Last group of an execution id that was not corrected."""
-PRESET_NOTICE = "Order TIF was set to DAY based on order preset."
 
 
 @dataclass(kw_only=True, eq=False)
@@ -90,7 +89,7 @@ class PresetNotice(Deferred):
 
     def on_order(self, client_id: int, request: PlaceOrder) -> Any | None:
         """Say 10349, and let the order go when its time has come."""
-        self.say(client_id, Notice(request.order_id, 10349, PRESET_NOTICE))
+        self.say(client_id, Notice(request.order_id, *PRESET))
         self.defer(client_id, request)
         self.later(self.seconds, lambda: self.let_go((client_id, request.order_id)))
         return None
@@ -209,7 +208,7 @@ class LocateHold(OrderFault):
             self.later(self.seconds, self._release)
         self.held.append((client_id, request.order_id))
         # The recorded 404 precedes the first openOrder: the client knew no permId yet.
-        self.say(client_id, Notice(request.order_id, 404, LOCATING))
+        self.say(client_id, Notice(request.order_id, *LOCATING))
         self.scene.ask(client_id, request, self.id, held=LOCATE)
         return None
 
