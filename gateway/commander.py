@@ -17,7 +17,8 @@ from typing import Any, Final
 
 from gateway import commands, dealing
 from gateway.core.broker import BrokerEvent, Connection
-from gateway.core.desk import Desk, Silent, Ticked
+from gateway.core.desk import Desk
+from gateway.core.events import Silent, Ticked
 from gateway.core.orders import second_look_at
 from gateway.core.records import restored
 from gateway.floor import Doors, Floor

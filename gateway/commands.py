@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from gateway.core import telling
-from gateway.core.desk import Adopted, NetAsked, NetCause, RunOpened
+from gateway.core.events import Adopted, NetAsked, NetCause, RunOpened
 from gateway.core.prices import Price
 from gateway.core.records import Documents
 from gateway.core.wishes import in_flight_shares

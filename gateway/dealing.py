@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from gateway import journal
 from gateway.core import margin, telling, wishes
 from gateway.core.broker import MarginPreview
-from gateway.core.desk import (
+from gateway.core.desk import evolve as evolved
+from gateway.core.events import (
     CancelAsked,
     Journaled,
     NetCause,
@@ -19,7 +20,6 @@ from gateway.core.desk import (
     RunClosed,
     Silent,
 )
-from gateway.core.desk import evolve as evolved
 from gateway.core.netting import Barred, Plan, net
 from gateway.core.orders import Approved
 from gateway.core.prices import Price, reference

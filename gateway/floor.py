@@ -12,7 +12,8 @@ from typing import Literal
 from gateway.archive import Archive
 from gateway.clock import Clock
 from gateway.core import reconcile, telling
-from gateway.core.desk import Configured, Desk, Event, evolve
+from gateway.core.desk import Desk, evolve
+from gateway.core.events import Configured, Event
 from gateway.core.prices import Price
 from gateway.core.records import Documents, changed
 from gateway.lease import Lease

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from gateway.core.desk import Said
+from gateway.core.events import Said
 from gateway.floor import Floor
 from gateway.ports import Delivery
 from gateway.session import Unresolved

@@ -11,7 +11,8 @@ from decimal import Decimal
 
 from gateway.core import wishes
 from gateway.core.attribution import webster
-from gateway.core.desk import Desk, NetCause
+from gateway.core.desk import Desk
+from gateway.core.events import NetCause
 from gateway.core.limits import NAMES, Candidate, held, is_increasing, refusal
 from schemas.documents import CrossDocument, OrderDocument, RefusalEntry, Share, WantedChange
 from schemas.values import Contract, OrderType, TradingState

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from gateway import dealing
-from gateway.core.desk import NetCause
+from gateway.core.events import NetCause
 from gateway.core.orders import Approved
 from infra.local.rig import MODE, STRATEGIES, Rig
 from schemas.documents import OrderDocument, RunDocument, Settings, StrategyDocument

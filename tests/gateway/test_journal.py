@@ -11,7 +11,8 @@ import pytest_asyncio
 
 from gateway import journal
 from gateway.archive import Archive
-from gateway.core.desk import Desk, Journaled, evolve
+from gateway.core.desk import Desk, evolve
+from gateway.core.events import Journaled
 from gateway.core.netting import Plan
 from gateway.lease import Lease, LeaseLost
 from gateway.ports import Put

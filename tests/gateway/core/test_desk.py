@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 
 from gateway.core.broker import BrokerStatus, Commission, Connection
-from gateway.core.desk import (
+from gateway.core.desk import Desk, evolve, own_ref
+from gateway.core.events import (
     Adopted,
     CancelAsked,
     Configured,
-    Desk,
     Journaled,
     NetAsked,
     NetCause,
@@ -23,8 +23,6 @@ from gateway.core.desk import (
     Said,
     Silent,
     Ticked,
-    evolve,
-    own_ref,
 )
 from schemas.documents import ControlDocument, ExecutionDocument
 from schemas.values import Mode, TradingState

@@ -9,16 +9,8 @@ import pytest
 from hypothesis import given
 
 from gateway.core.broker import BrokerStatus, Commission
-from gateway.core.desk import (
-    CancelAsked,
-    Desk,
-    Journaled,
-    NetAsked,
-    NetCause,
-    NotSent,
-    Silent,
-    Ticked,
-)
+from gateway.core.desk import Desk
+from gateway.core.events import CancelAsked, Journaled, NetAsked, NetCause, NotSent, Silent, Ticked
 from gateway.core.wishes import in_flight_shares
 
 ALLOCATE = NetCause("allocate", "run-2")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 
 from gateway.core.broker import BrokerStatus, OrderReport
-from gateway.core.desk import Adopted
+from gateway.core.events import Adopted
 from gateway.core.reconcile import compare, settle
 from schemas.documents import BrokerPosition
 from schemas.values import Contract

@@ -4,7 +4,8 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from gateway.core.desk import Adopted, Desk, Journaled, RunOpened, Said
+from gateway.core.desk import Desk
+from gateway.core.events import Adopted, Journaled, RunOpened, Said
 from gateway.core.records import Stored, changed, journal, ledger_documents, restored
 from schemas import codec
 from schemas.documents import (

@@ -7,7 +7,8 @@ import pytest
 
 from gateway.core import telling
 from gateway.core.broker import BrokerStatus
-from gateway.core.desk import Desk, NotSent, Said, Silent
+from gateway.core.desk import Desk
+from gateway.core.events import NotSent, Said, Silent
 from gateway.core.netting import Plan
 from schemas.documents import ControlDocument, RefusalEntry
 from schemas.messages import Report

@@ -1,0 +1,146 @@
+"""What can happen to the commander: the events that change its desk (`desk.evolve`)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gateway.core.broker import Commission, Connection, Missing, OrderReport, Reading
+from gateway.core.prices import Price
+from schemas.documents import (
+    ControlDocument,
+    CrossDocument,
+    ExecutionDocument,
+    LedgerEntry,
+    OrderDocument,
+    RunDocument,
+    Settings,
+    StrategyDocument,
+    TargetsDocument,
+)
+from schemas.values import Contract
+
+
+@dataclass(frozen=True, slots=True)
+class NetCause:
+    """Why a net is due [N1], and what it belongs to. A dry run plans and changes nothing."""
+
+    reason: str
+    run_id: str
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """What people wrote in `config` and `strategies`, read anew."""
+
+    settings: Settings
+    strategies: Mapping[str, StrategyDocument]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A strategy's targets, validated, with every contract resolved. `digest` is of the content."""
+
+    document: TargetsDocument
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RunOpened:
+    """A run has asked its strategies; the desk now waits for the barrier."""
+
+    document: RunDocument
+
+
+@dataclass(frozen=True, slots=True)
+class RunClosed:
+    """The open run has been netted, refused or given up."""
+
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class NetAsked:
+    """A person asked for a net now [N1b]."""
+
+    cause: NetCause
+
+
+@dataclass(frozen=True, slots=True)
+class Ticked:
+    """Time passed. Barriers and coalescing windows end by it; nothing else does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Netted:
+    """The net that was due has been made; what was due before it is due no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Priced:
+    """Reference prices, by conId."""
+
+    prices: Mapping[int, Price]
+
+
+@dataclass(frozen=True, slots=True)
+class Journaled:
+    """The journal holds these orders and crosses: from now on they exist [W1]."""
+
+    orders: tuple[OrderDocument, ...]
+    crosses: tuple[CrossDocument, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CancelAsked:
+    """We are about to ask the broker to cancel an order, and will wait for its answer [N7]."""
+
+    order_ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """The broker may or may not have an order: nobody knows, so its contract is locked."""
+
+    order_ref: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """A journaled order was certainly not written to the broker; it is over [W2]."""
+
+    order_ref: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """A person explained what was UNEXPLAINED in a contract [B3, B4]."""
+
+    contract: Contract
+    ledger: str
+    entry: LedgerEntry
+
+
+type Event = (
+    Configured
+    | ControlDocument
+    | Said
+    | RunOpened
+    | RunClosed
+    | NetAsked
+    | Ticked
+    | Netted
+    | Priced
+    | Journaled
+    | CancelAsked
+    | Silent
+    | Missing
+    | NotSent
+    | Adopted
+    | OrderReport
+    | ExecutionDocument
+    | Commission
+    | Connection
+    | Reading
+)
