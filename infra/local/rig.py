@@ -84,6 +84,10 @@ type Stop = Callable[[str], bool]
 """Whether a gateway is to be stopped at the write of this path."""
 
 
+type Fit = Callable[[str, Any], Any]
+"""Puts something around a door, by its name (bus, store, session), before a gateway gets it."""
+
+
 @dataclass(slots=True)
 class Wire:
     """One gateway's store: the same documents for all, and a place at which this one can be held.
@@ -169,11 +173,17 @@ class Rig:
     chief: Commander | None = None
     task: asyncio.Task[None] | None = None
     gateways: int = 0
+    fit: Fit = lambda _name, door: door
 
     @property
     def now(self) -> datetime:
         """The time on the bench."""
         return self.simulator.clock.now()
+
+    @property
+    def waiting(self) -> int:
+        """Messages that nobody has acked, to the gateway and from it."""
+        return sum(map(self.bus.pending, HEARD))
 
     async def start(self) -> Commander:
         """Start a gateway; it has recovered when this returns."""
@@ -192,7 +202,10 @@ class Rig:
             ib_port=self.simulator.port,
             ib_client_id=CLIENT_ID,
         )
-        self.chief = commander(config, self.bus, self.wire, self.simulator.clock)
+        bus, store = self.fit("bus", self.bus), self.fit("store", self.wire)
+        self.chief = commander(config, bus, store, self.simulator.clock)
+        doors = self.chief.floor.doors
+        self.chief.floor.doors = replace(doors, session=self.fit("session", doors.session))
         self.task = asyncio.create_task(self.chief.run())
         return self.chief
 
@@ -274,7 +287,7 @@ class Rig:
         assert chief is not None
         await self.until(
             "no message waits and the gateway is idle",
-            lambda: chief.is_idle and not sum(map(self.bus.pending, HEARD)),
+            lambda: chief.is_idle and not self.waiting,
         )
 
     async def traded(self) -> None:
