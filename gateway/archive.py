@@ -17,6 +17,7 @@ from schemas.documents import (
     OrderDocument,
     RunDocument,
     Settings,
+    StatusDocument,
     StrategyDocument,
     TargetsDocument,
     path_of,
@@ -24,12 +25,21 @@ from schemas.documents import (
 from schemas.values import ALL_POSITIONS, Mode, check_strategy_id
 
 
+def _unfenced() -> None:
+    """For those who write without a lease."""
+
+
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """One mode's documents, typed. Raises what the store raises, and `codec.Invalid`."""
+    """One mode's documents, typed. Raises what the store raises, and `codec.Invalid`.
+
+    `fence` is asked before each `write` and raises when we may write no more: a gateway that slept
+    past its lease must not put its old books over those of the next one [R3].
+    """
 
     store: Store
     mode: Mode
+    fence: Callable[[], None] = _unfenced
 
     async def read[T](self, kind: type[T], path: str) -> T | None:
         """One document, or None."""
@@ -43,6 +53,7 @@ class Archive:
 
     async def write(self, documents: Documents, created: Documents | None = None) -> None:
         """Write all or nothing; what is `created` must not exist yet."""
+        self.fence()
         await self.store.commit(writes(documents, created or {}))
 
     async def settings(self) -> Settings:
@@ -83,6 +94,7 @@ class Archive:
         return Stored(
             latches=await self.read(LatchesDocument, path_of(LatchesDocument, mode=self.mode))
             or LatchesDocument(),
+            status=await self.read(StatusDocument, path_of(StatusDocument, mode=self.mode)),
             ledgers={
                 name: decoded(LedgerDocument, f"{root}/holdings/{name}", data)
                 for name, data in ledgers.items()

@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from gateway.clock import Clock, SharedClock, WallClock
+from gateway.inquiry import SessionSettings
+from gateway.safety import PORTS, Unsafe, check_address
 from schemas.values import Mode
 
 
@@ -32,10 +35,16 @@ class Config:
     """The sidecar shares the network namespace; the gateway trusts loopback only."""
 
     ib_port: int = 4002
-    """4002 is the paper gateway's API port itself, not the forwarder (cloud.md 1.5)."""
+    """The paper gateway's API port itself, not the forwarder (cloud.md 1.5); live's is 4001."""
 
     ib_client_id: int = 1
     """Fixed, above 0, and IB's master client, so that manual trades are seen [B2]."""
+
+    ib_guard_client_id: int = 2
+    """The guard's own (`gateway.guard`), for it watches while the commander is connected [R4]."""
+
+    live_trading_accepted: str = ""
+    """The live account by its exact name, so that nobody trades live by accident; live needs it."""
 
     clock_file: Path | None = None
     """Where a simulator publishes its time; absent, the wall's clock counts."""
@@ -44,15 +53,57 @@ class Config:
 def from_environment(environment: Mapping[str, str]) -> Config:
     """The settings that the environment describes. Raises `Misconfigured`."""
     clock_file = environment.get("CLOCK_FILE")
-    return Config(
-        mode=_mode(environment),
+    mode = _mode(environment)
+    config = Config(
+        mode=mode,
         google_cloud_project=_required(environment, "GOOGLE_CLOUD_PROJECT"),
         owner=environment.get("OWNER") or "gateway",  # without one, a lease counts as free
         ib_host=environment.get("IB_HOST", "127.0.0.1"),
-        ib_port=_number(environment, "IB_PORT", 4002, 65_535),
+        ib_port=_number(environment, "IB_PORT", PORTS[mode][0], 65_535),
         ib_client_id=_number(environment, "IB_CLIENT_ID", 1, 999_999),
+        ib_guard_client_id=_number(environment, "IB_GUARD_CLIENT_ID", 2, 999_999),
+        live_trading_accepted=environment.get("LIVE_TRADING_ACCEPTED", ""),
         clock_file=Path(clock_file) if clock_file else None,
     )
+    _check(config)
+    return config
+
+
+def _check(config: Config) -> None:
+    """Raise `Misconfigured` for settings that are right each by itself, but not together."""
+    if config.ib_guard_client_id == config.ib_client_id:
+        raise Misconfigured(
+            f"IB_GUARD_CLIENT_ID must differ from IB_CLIENT_ID, both are {config.ib_client_id}"
+        )
+    if config.mode is Mode.LIVE and not config.live_trading_accepted:
+        raise Misconfigured(
+            "LIVE_TRADING_ACCEPTED must name the account that may be traded with real money"
+        )
+    try:
+        check_address(config.mode, config.ib_host, config.ib_port)
+    except Unsafe as error:
+        raise Misconfigured(f"IB_HOST and IB_PORT: {error}") from error
+
+
+def session_settings(config: Config, client_id: int) -> SessionSettings:
+    """How a session of this gateway is opened under a client id. `ValueError` for none above 0."""
+    return SessionSettings(
+        config.ib_host,
+        config.ib_port,
+        client_id,
+        mode=config.mode,
+        live_account_accepted=config.live_trading_accepted,
+    )
+
+
+def clock_of(config: Config) -> Clock:
+    """The wall's clock, or the simulator's. Raises `Misconfigured`."""
+    if config.clock_file is None:
+        return WallClock()
+    try:
+        return SharedClock(config.clock_file)
+    except (OSError, ValueError) as error:
+        raise Misconfigured(f"CLOCK_FILE is no simulator's clock: {error}") from error
 
 
 def described(config: Config) -> str:

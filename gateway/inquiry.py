@@ -13,12 +13,12 @@ from decimal import Decimal
 from typing import Any, Final, Protocol
 
 from gateway.core import ib_values, ib_words
-from gateway.core.broker import AccountValues, MarginPreview, Quote, Reading
+from gateway.core.broker import AccountValues, MarginPreview, OrderReport, Quote, Reading
 from gateway.core.ib_bars import bar_length, finished_bars
 from gateway.core.ib_hearing import Hearing, Known
 from schemas.documents import BrokerPosition, OrderDocument
 from schemas.messages import Bars
-from schemas.values import Contract
+from schemas.values import Contract, Mode
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +36,10 @@ class BrokerUnavailable(Exception):
 
 class NotSent(BrokerUnavailable):
     """Nothing was written to the broker, for certain; the same may be tried again."""
+
+
+class ClientIdTaken(BrokerUnavailable):
+    """Another connection to the gateway holds the client id (error 326)."""
 
 
 class Unresolved(ValueError):
@@ -70,6 +74,10 @@ class SessionSettings:
     """The zone of times that name none that we know; the gateway's container is set to it."""
     delayed_data_allowed: bool = False
     """Ask for delayed prices where there is no subscription; `Quote.delayed` then says so."""
+    mode: Mode = Mode.PAPER
+    """Whose accounts and ports are right (`gateway.safety`)."""
+    live_account_accepted: str = ""
+    """The account that live may trade with; needed there, and unused in paper."""
 
     def __post_init__(self) -> None:
         if self.client_id <= 0:
@@ -86,6 +94,9 @@ class Line(Protocol):
 
     def is_up(self) -> bool:
         """Whether requests can be written."""
+
+    def room(self) -> int:
+        """Messages that may be written now and are on the wire at once, in no queue [W2]."""
 
     def abandon(self, reason: str) -> None:
         """Close at once, and tell why."""
@@ -228,6 +239,11 @@ class Inquiry:
             f"positions changed, or something was lost, during each of {READ_ATTEMPTS} readings"
         )
 
+    async def open_orders(self) -> tuple[OrderReport, ...]:
+        """See `gateway.session.Session.open_orders`."""
+        async with self._one_reading:
+            return ib_words.still_open(await self._question(OPEN_ORDERS))
+
     async def _reading(self, account: str, positions: Mapping[int, BrokerPosition]) -> Reading:
         request_id, answer = self._line.start()
         self._line.ask_executions(request_id)
@@ -309,3 +325,13 @@ def only_account(accounts: Sequence[str]) -> str:
         listed = ", ".join(accounts)
         raise BrokerUnavailable(f"the login has {len(accounts)} accounts ({listed}), not one")
     return accounts[0]
+
+
+def check_writable(line: Line) -> None:
+    """Raise `NotSent` unless an order written to this line now reaches IB now [R1, W2]."""
+    if not line.hearing.ib_is_up:
+        raise NotSent("the gateway has lost its own line to IB")
+    if not line.hearing.has_read:
+        raise NotSent("the broker was not read since the line last changed")
+    if line.room() < 1:
+        raise NotSent("earlier messages still wait to be written")

@@ -7,6 +7,7 @@ long we have seen it not renewed.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ from datetime import UTC, datetime, timedelta
 from gateway.archive import Archive, decoded, writes
 from gateway.ports import Reads, Write
 from schemas.documents import LeaseDocument, path_of
+
+log = logging.getLogger(__name__)
 
 
 class LeaseLost(Exception):
@@ -56,9 +59,18 @@ class Lease:
         """Whether we may still write to the broker: no await between asking and writing [W2]."""
         return time.monotonic() < self._good_until - self.times.margin_seconds
 
+    def check_held(self) -> None:
+        """Raise `LeaseLost` unless it is held, by our own clock."""
+        if not self.is_held():
+            raise LeaseLost(f"{self.path} of {self.owner} {self.epoch} ran out")
+
     async def acquire(self) -> None:
-        """Wait until the lease is ours. A lease that was not given back is waited out [R3]."""
+        """Wait until the lease is ours, saying for whom; one not given back is waited out [R3]."""
+        waited_for: tuple[str, int] | None = None
         while not await self._try_acquire():
+            if self._seen is not None and waited_for != (self._seen.owner, self._seen.epoch):
+                waited_for = self._seen.owner, self._seen.epoch
+                log.warning("waits: %s is held by %s, epoch %d", self.path, *waited_for)
             await asyncio.sleep(self.times.poll_seconds)
 
     async def keep(self) -> None:

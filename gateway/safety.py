@@ -1,36 +1,65 @@
-"""The one place that keeps this version away from money: the simulator only.
+"""Is this the broker that was meant? Asked before connecting and before anything is sent.
 
-Until the commander has its limits, its lease and its recovery, the gateway speaks to nothing but
-the simulator on this machine. Whoever finishes those deletes this module, and `Session.connect`
-then has two lines less.
+Paper and live differ at IB by a port and by the first letters of the account, and by nothing that
+one sees in an order. So each mode refuses the other's.
 """
 
 import ipaddress
+from collections.abc import Mapping
 from typing import Final
 
-SIMULATOR_ACCOUNT_PREFIX: Final = "DUSIM"
-"""IB's paper accounts start with DU, its live ones with U; none has letters after that."""
+from schemas.values import Mode
+
+PORTS: Final[Mapping[Mode, tuple[int, ...]]] = {
+    Mode.PAPER: (4002, 4004, 7497),
+    Mode.LIVE: (4001, 4003, 7496),
+}
+"""IB's own: the gateway's, the one that its usual container forwards, TWS's (ib.md)."""
+
+ACCOUNT_PREFIXES: Final[Mapping[Mode, tuple[str, ...]]] = {
+    Mode.PAPER: ("DU", "DF"),
+    Mode.LIVE: ("U", "F"),
+}
+"""Accounts and advisors' accounts; the simulator's start with DU."""
 
 
 class Unsafe(Exception):
-    """The gateway was pointed at something that is not the simulator. Nothing was sent."""
+    """The gateway was pointed at something that it must not trade with. Nothing was sent."""
 
 
-def refuse_unless_simulator(host: str, account: str | None = None) -> None:
-    """Raise `Unsafe` for a host off this machine, or an account that is not the simulator's.
-
-    `account` is None before connecting, when only the host is known.
-    """
+def check_address(mode: Mode, host: str, port: int) -> None:
+    """Raise `Unsafe` for a host off this machine, and for a port of the other mode."""
     if not _is_loopback(host):
         raise Unsafe(
-            f"the broker's host is {host!r}: this version trades only with the simulator on this "
-            "machine (localhost, 127.0.0.0/8 or ::1)"
+            f"the broker's host is {host!r}: the API has no password, so it must be on this "
+            "machine (localhost, 127.0.0.0/8 or ::1): run the gateway beside it"
         )
-    if account is not None and not account.startswith(SIMULATOR_ACCOUNT_PREFIX):
+    other = _other(mode)
+    if port in PORTS[other]:
+        ours = ", ".join(map(str, PORTS[mode]))
         raise Unsafe(
-            f"the account is {account!r}: this version trades only with the simulator, whose "
-            f"accounts start with {SIMULATOR_ACCOUNT_PREFIX}"
+            f"the broker's port is {port}, which is IB's for {other}, and this is {mode}: use one "
+            f"of {ours}, or set MODE"
         )
+
+
+def check_account(mode: Mode, account: str, accepted: str) -> None:
+    """Raise `Unsafe` for an account of the other mode, and for a live one not accepted by name."""
+    if not account.startswith(ACCOUNT_PREFIXES[mode]):
+        starts = " or ".join(ACCOUNT_PREFIXES[mode])
+        raise Unsafe(
+            f"the account is {account!r}, and {mode} accounts start with {starts}: log in to the "
+            "other account, or set MODE"
+        )
+    if mode is Mode.LIVE and account != accepted:
+        raise Unsafe(
+            f"the account is {account!r}, and LIVE_TRADING_ACCEPTED names {accepted!r}: it must "
+            "name the account that may be traded with real money, exactly"
+        )
+
+
+def _other(mode: Mode) -> Mode:
+    return Mode.LIVE if mode is Mode.PAPER else Mode.PAPER
 
 
 def _is_loopback(host: str) -> bool:

@@ -21,6 +21,7 @@ from ib_async.decoder import Decoder
 from ib_async.ib import StartupFetchNONE
 from ib_async.wrapper import Wrapper
 
+from gateway.alarm import Alarm
 from gateway.core import ib_values, ib_words
 from gateway.core.broker import BrokerEvent, Connection, MarginPreview, OrderReport, Quote, Reading
 from gateway.core.ib_hearing import Hearing, Known
@@ -30,14 +31,16 @@ from gateway.inquiry import (
     OPEN_ORDERS,
     POSITIONS,
     BrokerUnavailable,
+    ClientIdTaken,
     Inquiry,
     NotSent,
     Refused,
     SessionSettings,
     Unresolved,
+    check_writable,
     only_account,
 )
-from gateway.safety import refuse_unless_simulator
+from gateway.safety import check_account, check_address
 from schemas.documents import OrderDocument
 from schemas.messages import Bars
 from schemas.values import Contract
@@ -70,18 +73,6 @@ class _Decoder(Decoder):
         super().execDetails(fields)  # type: ignore[no-untyped-call]
 
 
-class _Alarm(logging.LoggerAdapter[logging.Logger]):
-    """The decoder's log, which is all that it gives a message that it cannot read."""
-
-    def __init__(self, logger: logging.Logger, ring: Callable[[], None]) -> None:
-        super().__init__(logger)
-        self._ring = ring
-
-    def exception(self, msg: object, *args: object, **kwargs: Any) -> None:
-        super().exception(msg, *args, **kwargs)
-        self._ring()
-
-
 class _Ears(Wrapper):
     """IB's callbacks, handed to `Hearing`. What is not overridden keeps answers by request id."""
 
@@ -90,6 +81,7 @@ class _Ears(Wrapper):
         self.hearing = hearing
         self.warnings: dict[int, str] = {}
         self.accounts_told: str | None = None
+        self.is_id_taken = False
         self.hopeless: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def give_up(self, reason: str) -> None:
@@ -157,6 +149,7 @@ class _Ears(Wrapper):
             self.hearing.last_notice = f"{code} {text}"
             log.info("broker: %s (id %d)", self.hearing.last_notice, request_id)
         if code == ib_words.CLIENT_ID_TAKEN:
+            self.is_id_taken = True
             self.give_up(text)
 
     def _refused(self, request_id: int, code: int, text: str) -> None:
@@ -222,7 +215,8 @@ class _Line(ib_async.IB):
         if error is not None or not self.isConnected():
             reason = ib_words.why_not_connected(error, refusal, self.ears.accounts_told, limit)
             place = f"{self._settings.host}:{self._settings.port}"
-            raise BrokerUnavailable(f"{place}: {reason}") from error
+            kind = ClientIdTaken if self.ears.is_id_taken else BrokerUnavailable
+            raise kind(f"{place}: {reason}") from error
         allowed = self._settings.delayed_data_allowed
         self.client.reqMarketDataType(DELAYED_DATA if allowed else LIVE_DATA)
 
@@ -354,20 +348,21 @@ class Session:
 
         Raises `BrokerUnavailable` with a sentence for a person, and `Unsafe`.
         """
-        refuse_unless_simulator(self._settings.host)
+        settings = self._settings
+        check_address(settings.mode, settings.host, settings.port)
         await self.close()
-        hearing = Hearing(self._settings.client_id, self._known, self._deliver)
-        line = _Line(self._settings, hearing, self._lost)
+        hearing = Hearing(settings.client_id, self._known, self._deliver)
+        line = _Line(settings, hearing, self._lost)
         await line.dial()
         try:
             self._account = only_account(line.client.getAccounts())
-            refuse_unless_simulator(self._settings.host, self._account)
+            check_account(settings.mode, self._account, settings.live_account_accepted)
         except Exception:
             await line.hang_up()
             raise
         self._known.contracts.clear()
         self._line = line
-        self._inquiry = Inquiry(line, self._settings, self._known, self._now)
+        self._inquiry = Inquiry(line, settings, self._known, self._now)
         hearing.line_changed(Connection(hearing.ib_is_up, "connected", data_lost=True))
 
     async def close(self) -> None:
@@ -407,6 +402,10 @@ class Session:
         """
         return await self._ask().read(self._account)
 
+    async def open_orders(self) -> tuple[OrderReport, ...]:
+        """Every client's open orders, manual ones too. Raises `BrokerUnavailable`."""
+        return await self._ask().open_orders()
+
     async def what_if(self, order: OrderDocument) -> MarginPreview:
         """IB's margin answer for an order that is not sent (traps 11 to 13).
 
@@ -441,6 +440,10 @@ class Session:
             )
         self._up().client.cancelOrder(order_id, "")
 
+    def cancel_everything(self) -> None:
+        """Ask IB to cancel every order of the account, whoever placed it. Raises `NotSent`."""
+        self._up().client.reqGlobalCancel()
+
     async def wait_for_room(self, orders: int = 1) -> None:
         """Wait until so many orders may be written at once. Raises `NotSent` at the deadline."""
         try:
@@ -462,12 +465,7 @@ class Session:
 
     def _writable(self) -> _Line:
         line = self._up()
-        if not line.hearing.ib_is_up:
-            raise NotSent("the gateway has lost its own line to IB")
-        if not line.hearing.has_read:
-            raise NotSent("the broker was not read since the line last changed")
-        if line.room() < 1:
-            raise NotSent("earlier messages still wait to be written")
+        check_writable(line)
         return line
 
     def _lost(self, line: _Line, reason: str) -> None:
@@ -480,7 +478,7 @@ def _client(ears: _Ears, zone: str) -> Client:
     client: Client = Client(ears)  # type: ignore[no-untyped-call]
     decoder = _Decoder(ears, 0)
     decoder.zone = zone
-    decoder.logger = _Alarm(decoder.logger, ears.hearing.garbled)  # type: ignore[assignment]
+    decoder.logger = Alarm(decoder.logger, ears.hearing.garbled)  # type: ignore[assignment]
     client.decoder = decoder
     return client
 

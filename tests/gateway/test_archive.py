@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from gateway.archive import Archive
+from gateway.lease import Lease, LeaseLost, LeaseTimes
 from gateway.ports import Put
 from infra.local.store import EmbeddedStore
 from schemas import codec
@@ -97,3 +98,13 @@ async def test_the_brokers_own_list_is_no_ledger(archive: Archive) -> None:
 async def test_reading_what_is_absent_is_none(archive: Archive) -> None:
     assert await archive.read(RunDocument, "runs/none") is None
     assert await archive.read(ControlDocument, "control/paper") is None
+
+
+async def test_without_its_lease_a_gateway_writes_nothing(archive: Archive) -> None:
+    """[R3]: one that slept past its lease must not put its old books over the next one's."""
+    lease = Lease(archive, "sleeper", LeaseTimes(ttl_seconds=0, margin_seconds=0))
+    await lease.acquire()
+    fenced = Archive(archive.store, Mode.PAPER, lease.check_held)
+    with pytest.raises(LeaseLost, match="leases/paper of sleeper 1 ran out"):
+        await fenced.write({"control/paper": ControlDocument(TradingState.ACTIVE)})
+    assert (await archive.control()).state is TradingState.HALTED

@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from gateway.core.broker import BrokerEvent, BrokerStatus, Commission, Connection, OrderReport
 from gateway.core.orders import Approved
+from gateway.inquiry import ClientIdTaken
 from gateway.safety import Unsafe
 from gateway.session import BrokerUnavailable, NotSent, Session, SessionSettings, Unresolved
 from gateway.simulator.bars import BarBook, Row
@@ -19,7 +20,7 @@ from gateway.simulator.clock import VirtualClock
 from gateway.simulator.exchange import Exchange
 from gateway.simulator.server import ServerOptions, Simulator
 from schemas.documents import ExecutionDocument, OrderDocument
-from schemas.values import Contract, OrderType
+from schemas.values import Contract, Mode, OrderType
 
 OPENING = datetime(2025, 6, 3, 13, 30, tzinfo=UTC)
 """09:30 in New York; bars exist for this day and the one before."""
@@ -140,12 +141,45 @@ async def test_a_host_off_this_machine_is_refused_before_connecting() -> None:
         await session.connect()
 
 
-async def test_an_account_that_is_not_the_simulators_is_refused() -> None:
-    async with simulator_with("DU1234567") as simulator:
-        session = Session(settings(simulator.port), lambda: NOW, print)
-        with pytest.raises(Unsafe, match="DU1234567"):
+async def test_a_live_port_is_refused_in_paper_before_connecting() -> None:
+    session = Session(SessionSettings("127.0.0.1", 4001, CLIENT_ID), lambda: NOW, print)
+    with pytest.raises(Unsafe, match="4001, which is IB's for live"):
+        await session.connect()
+
+
+async def test_a_paper_account_is_refused_in_live_and_hung_up_on() -> None:
+    async with simulator_with() as simulator:
+        named = replace(settings(simulator.port), mode=Mode.LIVE, live_account_accepted="DUSIM0001")
+        session = Session(named, lambda: NOW, print)
+        with pytest.raises(Unsafe, match="'DUSIM0001', and live accounts start with U or F"):
             await session.connect()
         assert not session.connected
+
+
+async def test_all_clients_open_orders_are_read_and_cancelled_at_once(desk: Desk) -> None:
+    """[R4] What the guard does: IB's global cancel asks nobody whose an order is."""
+    await desk.session.read()
+    desk.session.place(at_limit(await an_order(desk), "500.10"))
+    await desk.until(OrderReport, lambda report: report.status is BrokerStatus.WORKING)
+    other = Session(replace(settings(desk.simulator.port), client_id=8), lambda: NOW, print)
+    await other.connect()
+    assert [(o.order_ref, o.client_id) for o in await other.open_orders()] == [
+        ("paper-756733-1", CLIENT_ID)
+    ]
+    with pytest.raises(ValueError, match="cannot be cancelled by client 8"):
+        other.cancel(1, CLIENT_ID)
+    other.cancel_everything()
+    await desk.until(OrderReport, lambda report: report.status is BrokerStatus.CANCELLED)
+    assert await other.open_orders() == ()
+    await other.close()
+
+
+@pytest.mark.ib_async_errors_expected("the client id is taken")
+async def test_a_taken_client_id_is_told_from_other_failures(desk: Desk) -> None:
+    """[R4] Error 326."""
+    second = Session(settings(desk.simulator.port), lambda: NOW, print)
+    with pytest.raises(ClientIdTaken, match="already in use"):
+        await second.connect()
 
 
 @pytest.mark.ib_async_errors_expected("ib_async logs a refused connection as an error")

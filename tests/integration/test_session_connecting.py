@@ -6,7 +6,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -14,10 +14,11 @@ import pytest
 
 from gateway.core.broker import BrokerEvent, Connection
 from gateway.core.orders import Approved
+from gateway.safety import Unsafe
 from gateway.session import BrokerUnavailable, NotSent, Session, SessionSettings
 from gateway.simulator.codec import FrameReader, encode_frame
 from schemas.documents import ExecutionDocument, OrderDocument
-from schemas.values import Contract, OrderType
+from schemas.values import Contract, Mode, OrderType
 
 NOW = datetime(2025, 6, 3, 14, 40, tzinfo=UTC)
 SPY = Contract("SPY", con_id=756733, primary_exchange="ARCA")
@@ -99,12 +100,16 @@ class Gateway:
 
 @asynccontextmanager
 async def a_gateway(
-    answers: Mapping[str, Sequence[Sequence[str]]], seconds: float = PATIENCE_SECONDS
+    answers: Mapping[str, Sequence[Sequence[str]]],
+    seconds: float = PATIENCE_SECONDS,
+    mode: Mode = Mode.PAPER,
+    accepted: str = "",
 ) -> AsyncIterator[tuple[Session, Heard]]:
     gateway, heard = Gateway(answers), Heard()
     server = await asyncio.start_server(gateway.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     settings = SessionSettings("127.0.0.1", port, CLIENT_ID, connect_timeout_seconds=seconds)
+    settings = replace(settings, mode=mode, live_account_accepted=accepted)
     session = Session(settings, lambda: NOW, heard.deliver)
     async with server:
         yield session, heard
@@ -149,6 +154,35 @@ async def test_a_login_with_several_accounts_is_refused() -> None:
     async with a_gateway(answers) as (session, _):
         with pytest.raises(BrokerUnavailable, match=r"2 accounts \(DUSIM1, DUSIM2\), not one"):
             await session.connect()
+
+
+LIVE_LOGIN = {
+    "hello": HELLO,
+    "71": (("15", "1", "U1234567"), ("9", "1", "1")),
+    "61": (("62", "1"),),
+}
+
+
+async def test_a_live_login_is_refused_in_paper_and_hung_up_on() -> None:
+    async with a_gateway(LIVE_LOGIN) as (session, _):
+        with pytest.raises(Unsafe, match="'U1234567', and paper accounts start with DU or DF"):
+            await session.connect()
+        assert not session.connected
+
+
+@pytest.mark.parametrize("accepted", ["", "U7654321"])
+async def test_a_live_login_is_refused_until_its_account_is_accepted(accepted: str) -> None:
+    """Nobody trades live by accident."""
+    async with a_gateway(LIVE_LOGIN, mode=Mode.LIVE, accepted=accepted) as (session, _):
+        with pytest.raises(Unsafe, match=f"LIVE_TRADING_ACCEPTED names '{accepted}'"):
+            await session.connect()
+        assert not session.connected
+
+
+async def test_a_live_login_that_is_accepted_by_name_is_connected() -> None:
+    async with a_gateway(LIVE_LOGIN, mode=Mode.LIVE, accepted="U1234567") as (session, _):
+        await session.connect()
+        assert (session.connected, session.account) == (True, "U1234567")
 
 
 @pytest.mark.parametrize("zone", [" China Standard Time", " Nowhere/Land", ""])

@@ -1,0 +1,228 @@
+"""The guard, a second small process: `python -m gateway.guard` [R4].
+
+It cancels our orders when trading is halted or no commander is alive, and needs no commander for
+it. It watches with a client id of its own. To cancel it borrows the id that placed the orders, for
+at IB no other may (decision 9). It takes no lease and writes no document: what it does it logs and
+publishes as an alert. Exit codes are those of `gateway.__main__`.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from gateway.archive import Archive
+from gateway.bus import GoogleBus
+from gateway.clock import Clock
+from gateway.config import (
+    Config,
+    Misconfigured,
+    clock_of,
+    described,
+    from_environment,
+    session_settings,
+)
+from gateway.core import guarding
+from gateway.core.broker import BrokerEvent, OrderReport
+from gateway.core.guarding import GuardTimes, Watch
+from gateway.inquiry import ClientIdTaken
+from gateway.ports import Bus, Store, Unavailable
+from gateway.safety import Unsafe
+from gateway.session import BrokerUnavailable, Session
+from gateway.store import GoogleStore
+from schemas import codec
+from schemas.documents import ControlDocument, LeaseDocument, Settings, path_of
+from schemas.messages import TOPICS, Report, topic_name
+
+log = logging.getLogger("gateway.guard")
+
+
+@dataclass(slots=True)
+class Guard:
+    """One mode's guard. `run` returns when `stop` was called; `line` makes a session by client id.
+
+    Raises `Unsafe` when the broker is not the one that was meant.
+    """
+
+    bus: Bus
+    archive: Archive
+    clock: Clock
+    client_id: int
+    line: Callable[[int], Session]
+    times: GuardTimes = field(default_factory=GuardTimes)
+    rounds: int = 0
+    _own: Session = field(init=False)
+    _watch: Watch = field(init=False)
+    _told: set[str] = field(default_factory=set)
+    _stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self._own = self.line(self.client_id)
+        self._watch = Watch(time.monotonic())
+
+    def stop(self) -> None:
+        """Ask `run` to return."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Look, and act where need be, until stopped. No failure of the world ends it."""
+        try:
+            while not self._stopping.is_set():
+                acted = await self.look()
+                self.rounds += 1
+                pause = self.times.retry_seconds if acted else self.times.poll_seconds
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopping.wait(), pause)
+        finally:
+            await self._own.close()
+
+    async def look(self) -> bool:
+        """One round: what people and the commander say, and what works meanwhile.
+
+        True when something of ours had to be cancelled.
+        """
+        await self._read()
+        why = guarding.danger(self._watch, time.monotonic(), self.times)
+        if not why:
+            self._told.clear()
+        try:
+            if not self._own.connected:
+                await self._own.connect()
+            return bool(why) and await self._act(why)
+        except (BrokerUnavailable, TimeoutError) as error:
+            log.warning("the guard cannot reach the broker: %s", error)
+            if why:
+                await self._alert(f"the guard CANNOT cancel, no broker: {error}; {why}")
+            return False
+
+    async def _read(self) -> None:
+        """Take up what the documents say; the wrong word of a person is a halt, as for all."""
+        control, lease = await asyncio.gather(
+            self._document(ControlDocument), self._document(LeaseDocument)
+        )
+        now = time.monotonic()
+        if not isinstance(lease, Exception):
+            self._watch = guarding.seen_lease(self._watch, lease, now)
+        if isinstance(control, codec.Invalid):
+            control = ControlDocument(by="guard", reason=str(control))
+        if not isinstance(control, Exception):
+            self._watch = guarding.seen_control(self._watch, control or ControlDocument(), now)
+
+    async def _document[T](self, kind: type[T]) -> T | Exception | None:
+        try:
+            async with asyncio.timeout(self.times.io_seconds):
+                return await self.archive.read(kind, path_of(kind, mode=self.archive.mode))
+        except Exception as error:  # whatever it is: a guard that ends by it guards nothing
+            log.warning("the guard cannot read a document: %s: %s", kind.__name__, error)
+            return error
+
+    async def _act(self, why: str) -> bool:
+        found = guarding.working(self.archive.mode, await self._own.open_orders())
+        for client_id, orders in found.by_client.items():
+            try:
+                await self._cancel(client_id, orders, why)
+            except (ClientIdTaken, ValueError):
+                await self._sweep(found, client_id, why)
+        return bool(found.ours)
+
+    async def _cancel(self, client_id: int, orders: Sequence[OrderReport], why: str) -> None:
+        """Cancel orders as the client that placed them. Raises `ClientIdTaken`.
+
+        Raises `ValueError` for an id that nobody can have.
+        """
+        session = self.line(client_id)
+        await session.connect()
+        try:
+            for order in orders:
+                await session.wait_for_room()
+                session.cancel(order.order_id, order.client_id)
+            await session.open_orders()  # its answer proves that IB has read what came before
+        finally:
+            await session.close()
+        await self._alert(guarding.cancels(orders, why))  # now: the bus may take its time
+
+    async def _sweep(self, found: guarding.Working, client_id: int, why: str) -> None:
+        allowed = await self._foreign_allowed() if found.foreign else False
+        step = guarding.sweep(found, client_id, allowed, why)
+        if step.is_allowed:
+            self._own.cancel_everything()
+        await self._alert(step.sentence)
+
+    async def _foreign_allowed(self) -> bool:
+        try:
+            async with asyncio.timeout(self.times.io_seconds):
+                return (await self.archive.settings()).guard_may_cancel_foreign
+        except Exception as error:  # as above, and no permission was given
+            log.warning("the guard cannot read the settings: %s", error)
+            return Settings().guard_may_cancel_foreign
+
+    async def _alert(self, sentence: str) -> None:
+        """Tell people, once while the danger lasts; a bus that is away holds up nothing."""
+        if sentence in self._told:
+            return
+        log.error("%s", sentence)
+        report = Report("alert", self.clock.now(), self.archive.mode, sentence)
+        attributes = codec.attributes(report, f"guard-{time.time_ns()}", report.at)
+        topic = topic_name(TOPICS[Report], self.archive.mode)
+        try:
+            async with asyncio.timeout(self.times.io_seconds):
+                await self.bus.publish(topic, codec.encode(report), attributes)
+        except Exception as error:  # as above; the log has it
+            log.warning("the guard cannot publish: %s", error)
+        else:
+            self._told.add(sentence)
+
+
+def guard(config: Config, bus: Bus, store: Store, clock: Clock, times: GuardTimes) -> Guard:
+    """Put a guard together over a bus, a store and a clock."""
+
+    def line(client_id: int) -> Session:
+        return Session(session_settings(config, client_id), clock.now, _ignore)
+
+    archive = Archive(store, config.mode)
+    return Guard(bus, archive, clock, config.ib_guard_client_id, line, times)
+
+
+def _ignore(event: BrokerEvent) -> None:
+    """The guard asks for what it wants to know."""
+
+
+async def serve(config: Config) -> None:
+    """Run a guard over Google's services until it is told to stop."""
+    bus = GoogleBus(config.google_cloud_project)
+    store = GoogleStore(config.google_cloud_project)
+    watcher = guard(config, bus, store, clock_of(config), GuardTimes())
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, watcher.stop)
+    try:
+        await watcher.run()
+    finally:
+        await bus.close()
+        await store.close()
+
+
+def main() -> int:
+    """Read the environment, guard, and turn what ended it into one line and an exit code."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
+    try:
+        config = from_environment(os.environ)
+        log.info("guard starts: %s", described(config))
+        asyncio.run(serve(config))
+    except (Misconfigured, Unsafe) as error:
+        log.error("%s", error)
+        return 2
+    except (Unavailable, OSError) as error:
+        log.error("guard ends: %s: %s", type(error).__name__, error)
+        return 1
+    log.info("guard ends: it was told to stop")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
