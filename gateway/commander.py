@@ -28,7 +28,7 @@ from gateway.session import BrokerUnavailable
 from gateway.store_rules import check_document_path
 from schemas import codec
 from schemas.documents import RunDocument, path_of
-from schemas.messages import Allocate, Command, Halt, Report, Run
+from schemas.messages import Allocate, Approve, Command, Halt, Report, Run
 from schemas.values import Mode, TradingState
 
 log = logging.getLogger(__name__)
@@ -177,6 +177,7 @@ class Commander:
         await floor.doors.session.connect()
         floor.happen(Connection(up=True, reason="connected"))
         await floor.reconcile()
+        await self._cancel_again()
 
     def _subscribe(self, topic: str, deliver: Callable[[Delivery], None]) -> Subscription:
         return self.floor.doors.bus.subscribe(f"gateway-{topic}-{self.floor.mode}", deliver)
@@ -242,7 +243,7 @@ class Commander:
         delivery.ack()
         if command is None or run is None:
             return
-        if not isinstance(command, Allocate | Run) or self.floor.desk.run is None:
+        if not isinstance(command, Allocate | Approve | Run) or self.floor.desk.run is None:
             await commands.carry_out(self.floor, command, run)
         elif len(self._waiting_runs) < WAITING_RUNS_MAX:
             self._waiting_runs.append((command, run))
@@ -252,8 +253,9 @@ class Commander:
 
     async def _started(self, command: Command, delivery: Delivery) -> RunDocument | None:
         """The run document, written; None for a command that cannot have one or has one already."""
+        named = "" if isinstance(command, Approve) else command.run_id  # that is another run's
         run = RunDocument(
-            run_id=command.run_id or f"message-{delivery.message_id}",
+            run_id=named or f"message-{delivery.message_id}",
             command=command.command,
             trigger=f"message {delivery.message_id}",
             started_at=self.floor.now,
@@ -337,12 +339,16 @@ class Commander:
                     if not session.connected:
                         await session.connect()
 
+    async def _cancel_again(self) -> None:
+        """A cancel may have been lost with the line, or with the gateway that said it [N7]."""
+        orders = self.floor.desk.orders.values()
+        await dealing.cancel(self.floor, [o for o in orders if o.state == "CANCELLING"])
+
     async def _reread(self) -> None:
         """What happened while the broker was away; what we asked of it may have been lost."""
         with suppress(BrokerUnavailable):
             await self.floor.reconcile()
-            orders = self.floor.desk.orders.values()
-            await dealing.cancel(self.floor, [o for o in orders if o.state == "CANCELLING"])
+            await self._cancel_again()
         put_off, self._put_off = self._put_off, []
         for delivery in put_off:
             self.inbox.put(delivery)

@@ -5,19 +5,23 @@ is never resumed after a crash, so it must leave a state that the next reconcile
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
+from gateway.approval import approve
 from gateway.core import telling
-from gateway.core.events import Adopted, NetAsked, NetCause, RunOpened
+from gateway.core.events import Adopted, NetAsked, NetCause, Resumed, RunOpened
 from gateway.core.prices import Price
 from gateway.core.records import Documents
+from gateway.core.settlement import CannotSettle, held_contracts
 from gateway.core.wishes import in_flight_shares
 from gateway.dealing import cancel
+from gateway.errand import CommandRefused, Errand
 from gateway.floor import Floor
 from gateway.session import BrokerUnavailable, Unresolved
+from gateway.settling import corporate_action, transfer, unlock
 from schemas.codec import Invalid
 from schemas.documents import (
     BarsDocument,
@@ -30,8 +34,10 @@ from schemas.documents import (
 from schemas.messages import (
     Adopt,
     Allocate,
+    Approve,
     Bars,
     Command,
+    CorporateAction,
     Halt,
     Holding,
     Market,
@@ -39,20 +45,10 @@ from schemas.messages import (
     ReduceOnly,
     Resume,
     Run,
+    Transfer,
+    Unlock,
 )
 from schemas.values import EXTERNAL, BarSpec, Contract, TradingState
-
-
-class CommandRefused(ValueError):
-    """A command that cannot be carried out as it stands; the text says why and what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Errand:
-    """A command on its way: the command itself and the run document that it left."""
-
-    command: Any
-    run: RunDocument
 
 
 async def carry_out(floor: Floor, command: Command, run: RunDocument) -> None:
@@ -60,7 +56,7 @@ async def carry_out(floor: Floor, command: Command, run: RunDocument) -> None:
     handler = HANDLERS[type(command)]
     try:
         closed = await handler(floor, Errand(command, run))
-    except (CommandRefused, Unresolved, Invalid) as error:
+    except (CannotSettle, CommandRefused, Unresolved, Invalid) as error:
         closed = floor.finished(run, "refused", str(error))
     except BrokerUnavailable as error:
         closed = floor.finished(run, "failed", str(error))
@@ -74,6 +70,7 @@ async def _run(floor: Floor, errand: Errand) -> RunDocument | None:
     await floor.configure()
     _check_weights(floor)
     await floor.reconcile()
+    floor.tell(telling.orphaned(floor.desk, errand.run.run_id, floor.now))
     _check_capital(floor)
     named, unknown = _asked(floor, command.strategies)
     markets, failed, documents = await _markets(floor, named, errand.run)
@@ -92,6 +89,7 @@ async def _run(floor: Floor, errand: Errand) -> RunDocument | None:
 async def _reconcile(floor: Floor, errand: Errand) -> RunDocument:
     await floor.configure()
     await floor.reconcile()
+    floor.tell(telling.orphaned(floor.desk, errand.run.run_id, floor.now))
     return floor.finished(errand.run, "done")
 
 
@@ -119,6 +117,7 @@ async def _reduce_only(floor: Floor, errand: Errand) -> RunDocument:
 
 async def _resume(floor: Floor, errand: Errand) -> RunDocument:
     await _set_state(floor, errand, TradingState.ACTIVE)
+    floor.happen(Resumed())
     locked = ", ".join(sorted(lock.symbol for lock in floor.desk.locks.values()))
     return floor.finished(errand.run, "done", f"still locked: {locked}" if locked else "")
 
@@ -152,6 +151,10 @@ HANDLERS: Final[Mapping[type[Any], Handler]] = {
     ReduceOnly: _reduce_only,
     Resume: _resume,
     Adopt: _adopt,
+    Transfer: transfer,
+    Unlock: unlock,
+    CorporateAction: corporate_action,
+    Approve: approve,
 }
 """Command -> handler. A handler returns the closed run document, or None while a run is open."""
 
@@ -167,7 +170,7 @@ async def _set_state(floor: Floor, errand: Errand, state: TradingState) -> None:
 
 def _unexplained(floor: Floor, command: Adopt) -> tuple[Contract, Decimal]:
     desk = floor.desk
-    contracts = _held_contracts(floor)
+    contracts = held_contracts(desk)
     found = {
         con_id: missing
         for con_id, missing in desk.unexplained.items()
@@ -185,14 +188,6 @@ def _unexplained(floor: Floor, command: Adopt) -> tuple[Contract, Decimal]:
             f"quantity: {command.quantity:f} {command.symbol}, but {missing:f} is UNEXPLAINED"
         )
     return contracts[con_id], missing
-
-
-def _held_contracts(floor: Floor) -> dict[int, Contract]:
-    """What the broker or a ledger holds; the law is about nothing else [B3]."""
-    ledgers = floor.desk.ledgers.values()
-    booked = [p.contract for ledger in ledgers for p in ledger.positions.values()]
-    held = [p.contract for p in floor.desk.positions.values()]
-    return {contract.con_id: contract for contract in (*booked, *held)}
 
 
 def _check_weights(floor: Floor) -> None:

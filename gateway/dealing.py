@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from gateway import journal
-from gateway.core import margin, telling, wishes
+from gateway.core import door, margin, telling, wishes
 from gateway.core.broker import MarginPreview
 from gateway.core.desk import evolve as evolved
 from gateway.core.events import (
@@ -168,10 +168,11 @@ async def _send(floor: Floor, approved: Approved) -> None:
     order = approved.order
     with suppress(BrokerUnavailable):  # placing says so itself
         await floor.doors.session.wait_for_room()
-    reason = _stale(floor, order)
+    reason = _stale(floor, order) or _breach(floor, order)
     if reason:
         floor.happen(NotSent(order.order_ref, reason))
         return
+    floor.sent.append(order.order_ref)
     try:
         floor.doors.session.place(approved)
     except (Unwritten, ValueError) as error:
@@ -180,9 +181,28 @@ async def _send(floor: Floor, approved: Approved) -> None:
         floor.happen(Silent(order.order_ref, f"the broker was lost while sending: {error}"))
 
 
+def _breach(floor: Floor, order: OrderDocument) -> str:
+    """Why the order must not be written, whatever was decided before; then none is any more.
+
+    A breach is a defect of ours: it is told once, loudly, and only a restart sends again.
+    """
+    desk = floor.desk
+    if floor.breach:
+        return f"not sent: {floor.breach}"
+    sent = {ref: desk.orders[ref].state for ref in floor.sent if ref in desk.orders}
+    try:
+        door.check(order, desk.orders.get(order.order_ref), sent)
+    except door.Breach as error:
+        floor.shut(f"{error}; the door to the broker is shut, look at it and start anew")
+        return f"not sent: {floor.breach}"
+    return ""
+
+
 def _check_not_halting(floor: Floor) -> None:
     if floor.halts_heard:
         raise journal.JournalRefused("a halt has come in")
+    if floor.breach:
+        raise journal.JournalRefused(floor.breach)
 
 
 def _stale(floor: Floor, order: OrderDocument) -> str:
@@ -192,7 +212,20 @@ def _stale(floor: Floor, order: OrderDocument) -> str:
         return "not sent: the lease ran out"
     if floor.now > order.valid_until:
         return f"not sent: its targets were valid until {order.valid_until.isoformat()}"
-    return ""
+    return _price_too_old(floor, order)
+
+
+def _price_too_old(floor: Floor, order: OrderDocument) -> str:
+    """What grows the position needs a price that is still good at the write [W2]."""
+    if order.is_reducing:
+        return ""
+    if order.decision_at is None:
+        return "not sent: nobody knows of when its reference price is"
+    bound = floor.desk.settings.quote_age_seconds_max
+    age = (floor.now - order.decision_at).total_seconds()
+    if age <= bound:
+        return ""
+    return f"not sent: its reference price is {age:.0f} s old, at most {bound} s allowed"
 
 
 async def _close(floor: Floor, run: RunDocument) -> None:

@@ -4,6 +4,7 @@ One task works on it at a time (the commander's loop), so nothing here needs a l
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -30,6 +31,8 @@ from schemas.documents import (
 )
 from schemas.messages import TOPICS, Market, Message, Report, topic_name
 from schemas.values import Mode
+
+log = logging.getLogger(__name__)
 
 type Outcome = Literal["done", "refused", "failed", "interrupted"]
 
@@ -58,6 +61,10 @@ class Floor:
     told: int = 0
     halts_heard: set[str] = field(default_factory=set)
     """Messages that say halt and are not carried out yet: from hearing one on nothing is sent."""
+    sent: list[str] = field(default_factory=list)
+    """Every order_ref that this process has tried to write to the broker, in that order."""
+    breach: str = ""
+    """Why the door to the broker is shut for good [core.door]; only a restart opens it."""
 
     @property
     def mode(self) -> Mode:
@@ -76,6 +83,12 @@ class Floor:
     def tell(self, reports: Iterable[Report]) -> None:
         """Remember what is to be told; it is published once what it tells is written."""
         self.untold.extend(reports)
+
+    def shut(self, breach: str) -> None:
+        """Send nothing any more: an order was about to be written that must never be."""
+        self.breach = breach
+        log.critical(breach)
+        self.tell([Report("alert", self.now, self.mode, breach)])
 
     def refuse(self, entries: Iterable[RefusalEntry], run_id: str) -> None:
         """Tell the refusals that are new; what stands refused since the last net is not told again.

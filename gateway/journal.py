@@ -95,7 +95,7 @@ def _latest(desk: Desk) -> dict[int, OrderDocument]:
 
 def _check_control(entry: Entry, path: str, data: Document | None) -> None:
     found = ControlDocument() if data is None else decoded(ControlDocument, path, data)
-    if _STRICTNESS.index(found.state) > _STRICTNESS.index(entry.before.control.state):
+    if _STRICTNESS.index(found.state) > _STRICTNESS.index(entry.before.trading_state):
         raise JournalRefused(f"trading is {found.state} by now, by {found.by or 'nobody named'}")
 
 

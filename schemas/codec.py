@@ -33,12 +33,15 @@ class Invalid(ValueError):
 
 def encode(message: Message) -> bytes:
     """The JSON text of a message, fields in their declared order."""
-    return msgspec.json.encode(message)
+    if not any(field.name.endswith("_") for field in dataclasses.fields(message)):
+        return msgspec.json.encode(message)
+    plain = msgspec.to_builtins(message)
+    return msgspec.json.encode({_wire_name(name): value for name, value in plain.items()})
 
 
 def decode[T: Message](kind: type[T], data: bytes) -> T:
     """The message of a given type. Raises `Invalid`."""
-    return _convert(kind, _parse(data))
+    return _convert(kind, _attributes_of(kind, _parse(data)))
 
 
 def decode_command(data: bytes) -> Command:
@@ -47,7 +50,7 @@ def decode_command(data: bytes) -> Command:
     name = fields.get("command")
     if not isinstance(name, str) or name not in COMMANDS:
         raise Invalid(f"command: {name!r} is not one of {', '.join(COMMANDS)}")
-    return _convert(COMMANDS[name], fields)
+    return _convert(COMMANDS[name], _attributes_of(COMMANDS[name], fields))
 
 
 def attributes(message: Message, event_id: str, at: datetime) -> dict[str, str]:
@@ -84,6 +87,17 @@ def to_document(value: Any) -> dict[str, Any]:
 def from_document[T](kind: type[T], data: Mapping[str, Any]) -> T:
     """The typed document. Raises `Invalid`, also for a field that nobody knows."""
     return _convert(kind, cast(dict[str, Any], _without_numbers(data)))
+
+
+def _wire_name(attribute: str) -> str:
+    """A field's name in JSON: `from` is a word of Python's own, so the attribute is `from_`."""
+    return attribute.removesuffix("_")
+
+
+def _attributes_of(kind: type[Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """A message's fields by the names of its attributes."""
+    attributes = {_wire_name(field.name): field.name for field in dataclasses.fields(kind)}
+    return {attributes.get(name, name): value for name, value in fields.items()}
 
 
 def _entry(key: str, value: Any) -> list[tuple[str, Any]]:
@@ -123,6 +137,9 @@ def _strict(schema: Any) -> Any:
         return {**found, "type": ["string", "number"]}
     if isinstance(found.get("properties"), dict) and found.get("type") == "object":
         found["additionalProperties"] = False
+        found["properties"] = {_wire_name(k): v for k, v in found["properties"].items()}
+        if "required" in found:
+            found["required"] = [_wire_name(name) for name in found["required"]]
     if isinstance(found.get("description"), str):
         found["description"] = " ".join(found["description"].split())
     return found
@@ -158,7 +175,8 @@ def _sentence(text: str) -> str:
     """The validator's "Expected `int`, got `str` - at `$.a[0].b`" as "a[0].b: expected ..."."""
     reason, _, place = text.partition(" - at ")
     field = place.strip("`").removeprefix("$").removeprefix(".")
-    plain = reason.replace("`", "").replace("Invalid decimal string", "must be a number")
+    plain = reason.replace("_`", "`").replace("`", "")
+    plain = plain.replace("Invalid decimal string", "must be a number")
     return f"{field}: {plain[:1].lower()}{plain[1:]}" if field else plain
 
 

@@ -20,7 +20,10 @@ class Settings:
 
     Every bound has a safe default; fractions are of 1, money is in the base currency.
     `external_policy` by symbol: `ignore` trades a contract although EXTERNAL opposes the books
-    [B5].
+    [B5]. `guard_may_cancel_foreign`: the guard may cancel manual orders too where only a global
+    cancel reaches ours [R4]. An empty `symbols_allowed` allows all that `symbols_denied` does
+    not name; what reduces may always be ordered. `repeated_orders_max` orders in a row on one side,
+    on one New York day, with nothing filled lock their contract.
     """
 
     exposure_overall: Decimal = Decimal("0.9")
@@ -35,11 +38,24 @@ class Settings:
     order_notional_max: Decimal = Decimal(1_000_000)
     order_quantity_max: Decimal = Decimal(10_000)
     position_notional_max: Decimal = Decimal(2_000_000)
+    book_notional_max: Decimal = Decimal(1_000_000)
+    repeated_orders_max: int = 3
+    sec_types_allowed: tuple[str, ...] = ("STK",)
+    symbols_allowed: tuple[str, ...] = ()
+    symbols_denied: tuple[str, ...] = ()
     margin_cushion_fraction: Decimal = Decimal("0.1")
+    exposure_net_max: Decimal = Decimal(1)
+    orders_per_run_max: int = 50
+    orders_per_day_max: int = 500
+    turnover_per_day_max: Decimal = Decimal(4)
+    daily_loss_fraction_max: Decimal = Decimal("0.05")
+    drawdown_fraction_max: Decimal = Decimal("0.2")
+    shrink_fraction_max: Decimal = Decimal("0.75")
     delayed_data_allowed: bool = False
     short_allowed: bool = True
     adaptive_priority: Literal["Urgent", "Normal", "Patient"] = "Normal"
     external_policy: Mapping[str, Literal["refuse", "ignore"]] = field(default_factory=dict)
+    guard_may_cancel_foreign: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +63,8 @@ class StrategyDocument:
     """`strategies/{id}`: whether a strategy takes part, with how much, and what it reads.
 
     `weight` is its share of the deployed capital; absent it is a configuration error, never 0.
+    The limits stand beside those in `Settings`, for its own share of orders and its own book: the
+    stricter one holds, and None leaves `Settings`' alone.
     """
 
     enabled: bool = False
@@ -55,6 +73,9 @@ class StrategyDocument:
     universe: tuple[Contract, ...] = ()
     bars: BarSpec | None = None
     parameters: Mapping[str, Scalar] = field(default_factory=dict)
+    order_notional_max: Decimal | None = None
+    position_notional_max: Decimal | None = None
+    short_allowed: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +93,47 @@ class Lock:
     """Why nothing is ordered in a contract, until executions or a person settle it."""
 
     symbol: str
-    kind: Literal["unexplained", "unknown_order", "overfill"]
+    kind: Literal["unexplained", "unknown_order", "overfill", "corrected", "repeated"]
+    reason: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Latch:
+    """Why the gateway itself allows only what reduces, until a person says resume."""
+
+    rule: str
     reason: str
     since: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class LatchesDocument:
-    """`latches/{mode}`: what the gateway locked. The stricter of control and latches holds."""
+    """`latches/{mode}`: what the gateway locked. The stricter of control and latches holds.
+
+    `unlocked` has, by conId, the generation of the last order when a person last said `unlock`:
+    repetition is counted from there on.
+    """
 
     locks: Mapping[str, Lock] = field(default_factory=dict)
+    reduce_only: Latch | None = None
+    unlocked: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StatusDocument:
+    """`status/{mode}`: the trading day so far, which the limits of a day are held against.
+
+    `day` is the date in New York, `2026-01-05`. `orders` counts what was journaled on it, sent or
+    not, and `turnover` is its worth at the decision prices. `highest_equity` outlives the day.
+    Equity is net liquidation; all money is in the base currency.
+    """
+
+    day: str
+    start_of_day_equity: Decimal
+    highest_equity: Decimal
+    orders: int = 0
+    turnover: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +181,8 @@ class BrokerPositionsDocument:
 class LedgerEntry:
     """One thing that moved a ledger: an order's fills, a cross, an adoption, a foreign execution.
 
-    `cost` is quantity x price x multiplier, signed, in the contract's currency.
+    `cost` is quantity x price x multiplier, signed, in the contract's currency. A split is no
+    trade: it changes how many shares there are, not what they cost, and realizes nothing [B2].
     """
 
     source: str
@@ -137,6 +190,7 @@ class LedgerEntry:
     quantity: Decimal
     cost: Decimal
     commission: Decimal = Decimal(0)
+    is_split: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +222,9 @@ class TargetsDocument:
 
     Times and message belong to the last good targets, `last_*` to whatever was said last.
     `last_digest` tells a repetition from another content with the same `as_of` [T2].
+    `waits_for_net`: said unasked, and no net has been made since; a restart must not forget it.
+    `held_contracts`, by conId, were changed under these targets by a person at that time, and are
+    held until the strategy says something newer [A4].
     """
 
     strategy: str
@@ -182,6 +239,8 @@ class TargetsDocument:
     last_message_id: str = ""
     last_run_id: str = ""
     last_digest: str = ""
+    waits_for_net: bool = False
+    held_contracts: Mapping[str, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,10 +284,11 @@ class OrderDocument:
 
     `filled` sums the executions we have; `broker_filled` is the broker's own count, which may run
     ahead of them. An order is DONE only when both agree, so that no share is ever in neither.
-    `decision_price` is the reference price when the order was decided; `why` says in sentences
-    which targets, of which messages, wanted it; `limits` which limits looked at it. Since
-    `missing_since`, when the account held `missing_position` of the contract, no reading of the
-    broker has known the order [R2].
+    `decision_price` is the reference price when the order was decided, true at `decision_at`;
+    `is_reducing` says that the order then took the broker's position nearer to 0 [N6]; `why` says
+    in sentences which targets, of which messages, wanted it; `limits` which limits looked at it.
+    Since `missing_since`, when the account held `missing_position` of the contract, no reading of
+    the broker has known the order [R2].
     """
 
     order_ref: str
@@ -263,6 +323,8 @@ class OrderDocument:
     commission: Decimal = Decimal(0)
     executions: Mapping[str, ExecutionDocument] = field(default_factory=dict)
     updated_at: datetime | None = None
+    decision_at: datetime | None = None
+    is_reducing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -394,6 +456,7 @@ DOCUMENTS: Final[Mapping[type, Place]] = {
     StrategyDocument: Place("strategies/{strategy}", "people"),
     ControlDocument: Place("control/{mode}", "people"),
     LatchesDocument: Place("latches/{mode}", "gateway"),
+    StatusDocument: Place("status/{mode}", "gateway"),
     LeaseDocument: Place("leases/{mode}", "gateway"),
     SnapshotDocument: Place("positions/{mode}", "gateway"),
     BrokerPositionsDocument: Place("positions/{mode}/holdings/all_positions", "gateway"),

@@ -25,6 +25,9 @@ STRATEGIES_MAX: Final = 200
 EXPONENT_MAX: Final = 15
 """Of any number in a message: `1e999999999` is valid JSON, and would take a gigabyte to print."""
 
+RATIO_MAX: Final = 1000
+"""Shares that one share may become, or the other way round, in one split."""
+
 DEAD_LETTERS: Final = "dead-letters"
 """Topic of what could not be used. The data are the original bytes; `reason` is an attribute."""
 
@@ -237,16 +240,118 @@ class Adopt:
 
     def __post_init__(self) -> None:
         _check_symbol(self.symbol)
-        _check_finite("price", self.price)
-        if self.price <= 0:
-            raise ValueError("price must be above 0")
+        _check_price(self.price)
         if self.quantity is not None:
             _check_finite("quantity", self.quantity)
         if self.to != EXTERNAL:
             check_strategy_id(self.to)
 
 
-type Command = Run | Reconcile | Allocate | Halt | ReduceOnly | Resume | Adopt
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Move a holding from one ledger to another, at a price [A4]; the broker's stays as it is.
+
+    `quantity` is signed as the `from` ledger holds it. The attribute `from_` is `from` in JSON.
+    """
+
+    from_: str
+    to: str
+    quantity: Decimal
+    price: Decimal
+    symbol: str = ""
+    con_id: int = 0
+    command: Literal["transfer"] = "transfer"
+    by: str = ""
+    reason: str = ""
+    run_id: str = ""
+
+    def __post_init__(self) -> None:
+        _check_named(self.symbol, self.con_id)
+        for ledger in (self.from_, self.to):
+            if ledger != EXTERNAL:
+                check_strategy_id(ledger)
+        if self.from_ == self.to:
+            raise ValueError(f"to must be another ledger than from, {self.from_}")
+        _check_finite("quantity", self.quantity)
+        if not self.quantity:
+            raise ValueError("quantity must not be 0")
+        _check_price(self.price)
+
+
+@dataclass(frozen=True, slots=True)
+class Unlock:
+    """Let a contract be traded again, or say what became of an order that nobody knows.
+
+    `outcome` is for such an order, when a reading of the broker still does not know it: `not_sent`
+    if it never got there, `cancelled` if it ended there.
+    """
+
+    symbol: str = ""
+    con_id: int = 0
+    order_ref: str = ""
+    outcome: Literal["", "not_sent", "cancelled"] = ""
+    command: Literal["unlock"] = "unlock"
+    by: str = ""
+    reason: str = ""
+    run_id: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.order_ref:
+            _check_named(self.symbol, self.con_id)
+
+
+@dataclass(frozen=True, slots=True)
+class CorporateAction:
+    """A person confirms that the shares of a contract were split, numerator for denominator [B2].
+
+    2 and 1 for a 2:1 split, 1 and 4 for a reverse split of four shares into one.
+    """
+
+    numerator: int
+    denominator: int
+    symbol: str = ""
+    con_id: int = 0
+    kind: Literal["split"] = "split"
+    command: Literal["corporate_action"] = "corporate_action"
+    by: str = ""
+    reason: str = ""
+    run_id: str = ""
+
+    def __post_init__(self) -> None:
+        _check_named(self.symbol, self.con_id)
+        for name, number in (("numerator", self.numerator), ("denominator", self.denominator)):
+            if not 1 <= number <= RATIO_MAX:
+                raise ValueError(f"{name} must be 1 to {RATIO_MAX}, not {number}")
+        if self.numerator == self.denominator:
+            raise ValueError("numerator and denominator must differ")
+
+
+@dataclass(frozen=True, slots=True)
+class Approve:
+    """Carry out what run `run_id` wanted, although so much of what was wanted vanished in it.
+
+    The run is the one refused by `targets_vanished`; approving is a run of its own.
+    """
+
+    run_id: str
+    command: Literal["approve"] = "approve"
+    by: str = ""
+    reason: str = ""
+
+
+type Command = (
+    Run
+    | Reconcile
+    | Allocate
+    | Halt
+    | ReduceOnly
+    | Resume
+    | Adopt
+    | Transfer
+    | Unlock
+    | CorporateAction
+    | Approve
+)
 
 COMMANDS: Final[Mapping[str, type[Command]]] = {
     "run": Run,
@@ -256,6 +361,10 @@ COMMANDS: Final[Mapping[str, type[Command]]] = {
     "reduce_only": ReduceOnly,
     "resume": Resume,
     "adopt": Adopt,
+    "transfer": Transfer,
+    "unlock": Unlock,
+    "corporate_action": CorporateAction,
+    "approve": Approve,
 }
 
 
@@ -296,6 +405,18 @@ def _check_finite(name: str, number: Decimal) -> None:
         raise ValueError(f"{name} must be a finite number, not {number}")
     if number and abs(number.adjusted()) > EXPONENT_MAX:
         raise ValueError(f"{name} must be between 1e-{EXPONENT_MAX} and 1e{EXPONENT_MAX}")
+
+
+def _check_price(price: Decimal) -> None:
+    _check_finite("price", price)
+    if price <= 0:
+        raise ValueError("price must be above 0")
+
+
+def _check_named(symbol: str, con_id: int) -> None:
+    """A contract is named by its conId, or by a symbol that only one held contract has."""
+    if not con_id:
+        _check_symbol(symbol)
 
 
 def _check_aware(name: str, at: datetime | None) -> None:

@@ -6,8 +6,8 @@ no share ever falls as the total grows; and a full fill gives everyone exactly w
 Source: Balinski and Young, Fair Representation, 2nd ed. 2001, sections 4 and A.3.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 
@@ -120,6 +120,37 @@ def with_shares(before: OrderDocument, after: OrderDocument) -> OrderDocument:
     return replace(after, executions=executions)
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A book that a corrected execution brought to the other side of 0 [A3]."""
+
+    exec_id: str
+    strategy: str
+    before: Decimal
+    after: Decimal
+
+
+def turned(
+    was: Mapping[str, LedgerDocument],
+    ledgers: Mapping[str, LedgerDocument],
+    before: OrderDocument,
+    after: OrderDocument,
+) -> list[Turn]:
+    """The books that a correction of an execution known before turned; none for a new fill."""
+    revised = [
+        execution.exec_id
+        for key, execution in after.executions.items()
+        if key in before.executions and before.executions[key].exec_id != execution.exec_id
+    ]
+    con_id = after.contract.con_id
+    turns = (
+        Turn(exec_id, share.strategy, *(_held_by(all_, share, con_id) for all_ in (was, ledgers)))
+        for exec_id in revised[:1]
+        for share in after.allocations
+    )
+    return [turn for turn in turns if book.is_turned(turn.before, turn.after)]
+
+
 def foreign(ledger: LedgerDocument, execution: ExecutionDocument, key: str) -> LedgerDocument:
     """EXTERNAL after an execution that is not ours [B2]."""
     entry = LedgerEntry(
@@ -135,6 +166,10 @@ def foreign(ledger: LedgerDocument, execution: ExecutionDocument, key: str) -> L
 def held(ledgers: Ledgers, contract: Contract) -> Decimal:
     """The sum over all ledgers, EXTERNAL included, of one contract."""
     return sum((book.quantity(ledger, contract.con_id) for ledger in ledgers.values()), Decimal(0))
+
+
+def _held_by(ledgers: Mapping[str, LedgerDocument], share: Share, con_id: int) -> Decimal:
+    return book.quantity(ledgers.get(share.strategy, book.EMPTY), con_id)
 
 
 def _cost(order: OrderDocument, share: Share) -> Decimal:

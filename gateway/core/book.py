@@ -47,6 +47,11 @@ def post(ledger: LedgerDocument, contract: Contract, entry: LedgerEntry) -> Ledg
     return LedgerDocument(positions={**ledger.positions, key: folded})
 
 
+def is_turned(before: Decimal, after: Decimal) -> bool:
+    """Whether a holding is on the other side of 0, or on a side where nothing was held [A3]."""
+    return after != 0 and before * after <= 0
+
+
 def compact(ledger: LedgerDocument, before: datetime) -> LedgerDocument:
     """Fold the entries older than `before` into the opening, so that a ledger stays small.
 
@@ -60,7 +65,7 @@ def compact(ledger: LedgerDocument, before: datetime) -> LedgerDocument:
 def apply(lot: Lot, entry: LedgerEntry) -> Lot:
     """The lot after one entry: opening adds cost, closing realizes against the average cost."""
     commission = lot.commission + entry.commission
-    if lot.quantity * entry.quantity >= 0:
+    if entry.is_split or lot.quantity * entry.quantity >= 0:
         return Lot(lot.quantity + entry.quantity, lot.cost + entry.cost, lot.realized, commission)
     closing = min(abs(entry.quantity), abs(lot.quantity))
     basis = lot.cost * closing / abs(lot.quantity)

@@ -4,14 +4,13 @@
 follows from the new desk is for `netting.net` to say. Every event may come twice.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import singledispatch
 
-from gateway.core import attribution, book, locks, targets
+from gateway.core import attribution, book, day, locks, repetition, targets
 from gateway.core.broker import (
     AccountValues,
     Commission,
@@ -29,29 +28,35 @@ from gateway.core.events import (
     NetCause,
     Netted,
     NotSent,
+    OrderSettled,
     Priced,
+    Rebooked,
+    Resumed,
     RunClosed,
     RunOpened,
     Said,
     Silent,
     Ticked,
+    Unlocked,
 )
-from gateway.core.orders import execution_key, fill, missing, newer_execution, transition
+from gateway.core.orders import execution_key, fill, missing, newer_execution, own_ref, transition
 from gateway.core.prices import Price
 from schemas.documents import (
     BrokerPosition,
     ControlDocument,
     ExecutionDocument,
+    Latch,
     LedgerDocument,
     LedgerEntry,
     Lock,
     OrderDocument,
     RunDocument,
     Settings,
+    StatusDocument,
     StrategyDocument,
     TargetsDocument,
 )
-from schemas.values import EXTERNAL, Contract, Mode
+from schemas.values import EXTERNAL, Contract, Mode, TradingState
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +84,14 @@ class Desk:
     strategies: Mapping[str, StrategyDocument] = field(default_factory=dict)
     control: ControlDocument = field(default_factory=ControlDocument)
     locks: Mapping[str, Lock] = field(default_factory=dict)
+    reduce_only: Latch | None = None
+    status: StatusDocument | None = None
     ledgers: Mapping[str, LedgerDocument] = field(default_factory=lambda: {EXTERNAL: book.EMPTY})
     targets: Mapping[str, TargetsDocument] = field(default_factory=dict)
     orders: Mapping[str, OrderDocument] = field(default_factory=dict)
     foreign: Mapping[str, ExecutionDocument] = field(default_factory=dict)
     generations: Mapping[int, int] = field(default_factory=dict)
+    unlocked: Mapping[int, int] = field(default_factory=dict)
     positions: Mapping[int, BrokerPosition] = field(default_factory=dict)
     values: AccountValues | None = None
     read_at: datetime | None = None
@@ -95,6 +103,13 @@ class Desk:
     coalesce_id: str = ""
     cause: NetCause | None = None
     waiting: tuple[NetCause, ...] = ()
+
+    @property
+    def trading_state(self) -> TradingState:
+        """The stricter of what people set and what the gateway latched itself."""
+        if self.reduce_only is not None and self.control.state is TradingState.ACTIVE:
+            return TradingState.REDUCE_ONLY
+        return self.control.state
 
     def open_order(self, con_id: int) -> OrderDocument | None:
         """The one parent of a contract that is not over, if any [N5]."""
@@ -135,14 +150,20 @@ def _(event: Said, desk: Desk, at: datetime) -> Desk:
     known = desk.targets.get(said.strategy)
     if known is not None and not targets.is_newer(said, known):
         return _answered(desk, said, dry=False)
-    merged = said if said.last_status == "targets" else targets.held(known, said)
+    merged = targets.merged(known, said)
     stored = replace(desk, targets={**desk.targets, said.strategy: merged})
     if _answers_open_run(stored, said):
         return _answered(stored, said, dry=False)
     if said.last_run_id:
         return stored  # a late answer: stored, traded by the next net [N1]
     window = at + timedelta(seconds=desk.settings.coalesce_seconds)
-    return replace(stored, coalesce_at=desk.coalesce_at or window, coalesce_id=said.last_message_id)
+    waiting = replace(merged, waits_for_net=True)
+    return replace(
+        stored,
+        targets={**desk.targets, said.strategy: waiting},
+        coalesce_at=desk.coalesce_at or window,
+        coalesce_id=said.last_message_id,
+    )
 
 
 @evolve.register
@@ -179,8 +200,8 @@ def _(event: Ticked, desk: Desk, at: datetime) -> Desk:
 def _(event: Netted, desk: Desk, at: datetime) -> Desk:
     dry = desk.cause is not None and desk.cause.dry_run
     cause, waiting = (desk.waiting[0], desk.waiting[1:]) if desk.waiting else (None, ())
-    coalesce_at = desk.coalesce_at if dry else None
-    return replace(desk, cause=cause, waiting=waiting, coalesce_at=coalesce_at)
+    after = replace(desk, cause=cause, waiting=waiting)
+    return after if dry else replace(after, coalesce_at=None, targets=targets.netted(desk.targets))
 
 
 @evolve.register
@@ -198,8 +219,15 @@ def _(event: Journaled, desk: Desk, at: datetime) -> Desk:
         known = generations.get(contract.con_id, 0)
         generations[contract.con_id] = max(known, generation)
     orders = {order.order_ref: order for order in event.orders}
-    # What is known of an order is newer than its journal entry.
-    return replace(desk, ledgers=ledgers, orders={**orders, **desk.orders}, generations=generations)
+    fresh = [order for order_ref, order in orders.items() if order_ref not in desk.orders]
+    return replace(
+        desk,
+        ledgers=ledgers,
+        # What is known of an order is newer than its journal entry.
+        orders={**orders, **desk.orders},
+        generations=generations,
+        status=day.counted(desk.status, fresh) if desk.status else None,
+    )
 
 
 @evolve.register
@@ -236,18 +264,39 @@ def _(event: NotSent, desk: Desk, at: datetime) -> Desk:
 
 @evolve.register
 def _(event: Adopted, desk: Desk, at: datetime) -> Desk:
-    con_id = event.contract.con_id
-    ledger = desk.ledgers.get(event.ledger, book.EMPTY)
-    if any(e.source == event.entry.source for e in _entries(ledger, con_id)):
+    return _rebooked(desk, event.contract, {event.ledger: event.entry})
+
+
+@evolve.register
+def _(event: Rebooked, desk: Desk, at: datetime) -> Desk:
+    moved = _rebooked(desk, event.contract, event.entries)
+    if moved is desk:
         return desk
-    left = desk.unexplained.get(con_id, Decimal(0)) - event.entry.quantity
-    posted = book.post(ledger, event.contract, event.entry)
-    return replace(
-        desk,
-        ledgers={**desk.ledgers, event.ledger: posted},
-        unexplained={**desk.unexplained, con_id: left},
-        locks=desk.locks if left else locks.lifted(desk.locks, con_id),
-    )
+    known = {name: desk.targets[name] for name in event.held if name in desk.targets}
+    con_id = event.contract.con_id
+    said = {name: targets.holding(document, con_id, at) for name, document in known.items()}
+    return replace(moved, targets={**desk.targets, **said})
+
+
+@evolve.register
+def _(event: Unlocked, desk: Desk, at: datetime) -> Desk:
+    con_id, key = event.con_id, str(event.con_id)
+    orders = [o.generation for o in desk.orders.values() if o.contract.con_id == con_id]
+    since = {**desk.unlocked, con_id: max([desk.generations.get(con_id, 0), *orders])}
+    known, left = desk.locks.get(key), locks.unlocked(desk.locks, con_id)
+    missing = desk.unexplained.get(con_id)
+    if known is not None and missing and key not in left:
+        left[key] = locks.unexplained(known.symbol, missing, at)
+    return replace(desk, locks=left, unlocked=since)
+
+
+@evolve.register
+def _(event: OrderSettled, desk: Desk, at: datetime) -> Desk:
+    order = desk.orders[event.order_ref]
+    if order.state != "UNKNOWN":
+        return desk
+    over = replace(order, state="DONE", outcome=event.outcome, reason=event.reason, updated_at=at)
+    return _with_order(desk, over)
 
 
 @evolve.register
@@ -285,12 +334,28 @@ def _(event: Connection, desk: Desk, at: datetime) -> Desk:
 @evolve.register
 def _(event: Reading, desk: Desk, at: datetime) -> Desk:
     positions = {position.contract.con_id: position for position in event.positions}
-    return replace(desk, values=event.values, positions=positions, read_at=event.at)
+    equity = event.values.net_liquidation
+    status = day.read(desk.status, equity, event.at, desk.orders.values())
+    latch = desk.reduce_only or day.breach(status, desk.settings, equity, event.at)
+    return replace(
+        desk,
+        values=event.values,
+        positions=positions,
+        read_at=event.at,
+        status=status,
+        reduce_only=latch,
+    )
 
 
-def own_ref(mode: Mode, order_ref: str) -> bool:
-    """Whether an orderRef is one of ours, known or not: `{mode}-{con_id}-{generation}` [W1]."""
-    return re.fullmatch(rf"{mode}-\d+-\d+", order_ref) is not None
+@evolve.register
+def _(event: Resumed, desk: Desk, at: datetime) -> Desk:
+    """Without a reading yet, the next one begins the day anew."""
+    if desk.reduce_only is None:
+        return desk
+    status = None
+    if desk.status is not None and desk.values is not None:
+        status = day.restarted(desk.status, desk.values.net_liquidation)
+    return replace(desk, reduce_only=None, status=status)
 
 
 def _with_order(desk: Desk, order: OrderDocument) -> Desk:
@@ -304,13 +369,25 @@ def _with_order(desk: Desk, order: OrderDocument) -> Desk:
         orders={**desk.orders, order.order_ref: order},
         ledgers=attribution.attribute(dict(desk.ledgers), order) if fills_changed else desk.ledgers,
     )
-    changed = _overfilled(changed, before, order)
+    changed = _corrected(desk, _overfilled(changed, before, order), before, order)
+    if order.state == "DONE" and not order.filled:
+        changed = throttled(changed, order.contract.con_id, order.updated_at or order.created_at)
     ended = order.state == "DONE" and before.state == "CANCELLING"
     is_due = ended and (desk.cause is None or desk.cause.dry_run)
     if not is_due:
         return changed
     cause = NetCause("cancel confirmed", f"after-{order.order_ref}")
     return _asked(changed, cause)
+
+
+def throttled(desk: Desk, con_id: int, at: datetime) -> Desk:
+    """The desk with the contract locked if its last orders repeat each other and lead nowhere."""
+    orders = [o for o in desk.orders.values() if o.contract.con_id == con_id]
+    found = repetition.fruitless(orders, desk.foreign, desk.unlocked.get(con_id, 0), at)
+    bound = desk.settings.repeated_orders_max
+    if not found or len(found) < bound:
+        return desk
+    return replace(desk, locks={str(con_id): locks.repeated(found, bound, at), **desk.locks})
 
 
 def _asked(desk: Desk, cause: NetCause) -> Desk:
@@ -320,6 +397,35 @@ def _asked(desk: Desk, cause: NetCause) -> Desk:
     if desk.cause is None:
         return replace(desk, cause=cause)
     return replace(desk, waiting=(*desk.waiting, cause))
+
+
+def _rebooked(desk: Desk, contract: Contract, entries: Mapping[str, LedgerEntry]) -> Desk:
+    """The desk with a person's entries in its ledgers; the same desk if they are there already."""
+    con_id, ledgers = contract.con_id, dict(desk.ledgers)
+    left = desk.unexplained.get(con_id, Decimal(0))
+    for name, entry in entries.items():
+        ledger = ledgers.get(name, book.EMPTY)
+        if any(known.source == entry.source for known in _entries(ledger, con_id)):
+            return desk
+        ledgers[name] = book.post(ledger, contract, entry)
+        left -= entry.quantity
+    return replace(
+        desk,
+        ledgers=ledgers,
+        unexplained={**desk.unexplained, con_id: left},
+        locks=desk.locks if left else locks.lifted(desk.locks, con_id),
+    )
+
+
+def _corrected(was: Desk, desk: Desk, before: OrderDocument, order: OrderDocument) -> Desk:
+    """A corrected book on the other side of 0, that no fresh target minds, is locked [A3]."""
+    con_id, at = order.contract.con_id, order.updated_at or order.created_at
+    for turn in attribution.turned(was.ledgers, desk.ledgers, before, order):
+        strategy, said = desk.strategies.get(turn.strategy), desk.targets.get(turn.strategy)
+        if strategy is None or not strategy.enabled or not targets.counts(said, con_id, at):
+            made = locks.corrected(order, turn.exec_id, turn.strategy, (turn.before, turn.after))
+            return replace(desk, locks={**desk.locks, str(con_id): made})
+    return desk
 
 
 def _overfilled(desk: Desk, before: OrderDocument, order: OrderDocument) -> Desk:

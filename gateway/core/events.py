@@ -11,6 +11,7 @@ from schemas.documents import (
     ExecutionDocument,
     LedgerEntry,
     OrderDocument,
+    OutcomeName,
     RunDocument,
     Settings,
     StrategyDocument,
@@ -21,11 +22,15 @@ from schemas.values import Contract
 
 @dataclass(frozen=True, slots=True)
 class NetCause:
-    """Why a net is due [N1], and what it belongs to. A dry run plans and changes nothing."""
+    """Why a net is due [N1], and what it belongs to. A dry run plans and changes nothing.
+
+    `waived` are the rules that a person has said not to apply this once.
+    """
 
     reason: str
     run_id: str
     dry_run: bool = False
+    waived: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +127,42 @@ class Adopted:
     entry: LedgerEntry
 
 
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """A person said resume: what the gateway latched itself is lifted, and losses start anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unlocked:
+    """A person looked at orders of a contract that repeated each other: counting starts anew.
+
+    Locks of other kinds stay; only executions, readings and `adopt` settle those.
+    """
+
+    con_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rebooked:
+    """A person moved what ledgers hold of a contract [A4, B2]: one entry each, of one source.
+
+    `held` names the strategies whose targets in it were said before, and do not count any more.
+    """
+
+    contract: Contract
+    entries: Mapping[str, LedgerEntry]
+    held: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderSettled:
+    """A person said what became of an order that nobody knows [R2]."""
+
+    order_ref: str
+    outcome: OutcomeName
+    reason: str
+
+
 type Event = (
     Configured
     | ControlDocument
@@ -138,6 +179,10 @@ type Event = (
     | Missing
     | NotSent
     | Adopted
+    | Rebooked
+    | OrderSettled
+    | Unlocked
+    | Resumed
     | OrderReport
     | ExecutionDocument
     | Commission

@@ -4,46 +4,18 @@ A rule looks at one candidate and answers None or a `RefusalEntry` with rule, va
 first rule that refuses ends the matter: whole orders are refused, never resized.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
-from gateway.core import book
+from gateway.core.book_limits import book_notional, share_notional, short_allowed
+from gateway.core.candidate import Candidate, Rule, held, is_increasing, only, refuse
+from gateway.core.contract_limits import account_prefix, contract_allowed, order_rejected_before
 from gateway.core.desk import Desk
-from gateway.core.prices import Price
-from schemas.documents import RefusalEntry, Share
-from schemas.values import EXTERNAL, Contract, Mode, TradingState
+from schemas.documents import RefusalEntry
+from schemas.values import EXTERNAL, Mode, TradingState
 
-STOCK: Final = "STK"
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """Something about to be ordered or crossed in one contract.
-
-    `quantity` is 0 for a cross, whose shares sum to nothing. `reducing` is [N6]'s word: the
-    broker's position comes nearer to 0 and does not change its sign; for a cross: every book does.
-    """
-
-    contract: Contract
-    quantity: Decimal
-    shares: tuple[Share, ...]
-    reducing: bool
-    price: Price | None
-    is_cross: bool = False
-
-    @property
-    def notional(self) -> Decimal:
-        """Money at stake at the reference price, unsigned, in the contract's currency."""
-        quantity = max((abs(s.quantity) for s in self.shares), default=Decimal(0))
-        traded = quantity if self.is_cross else abs(self.quantity)
-        value = self.price.value if self.price else Decimal(0)
-        return traded * value * self.contract.multiplier
-
-
-type Rule = Callable[[Candidate, Desk, datetime], RefusalEntry | None]
+__all__ = ["LIMITS", "NAMES", "Candidate", "held", "is_increasing", "refusal"]
 
 
 def refusal(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEntry | None:
@@ -55,19 +27,14 @@ def refusal(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEntry | N
     return None
 
 
-def is_increasing(before: Decimal, change: Decimal) -> bool:
-    """Whether a change takes a holding further from 0, or through it."""
-    after = before + change
-    return abs(after) > abs(before) or before * after < 0
-
-
 def trading_state(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEntry | None:
     """Nothing while halted; only reducing orders while reduce-only."""
-    state = desk.control.state
+    state = desk.trading_state
     if state is TradingState.ACTIVE or (state is TradingState.REDUCE_ONLY and candidate.reducing):
         return None
-    sentence = f"trading is {state}; a person must say resume"
-    return _refuse(candidate, "trading_state", sentence, state, TradingState.ACTIVE)
+    latch = f" ({desk.reduce_only.reason})" if desk.reduce_only else ""
+    sentence = f"trading is {state}{latch}; a person must say resume"
+    return refuse(candidate, "trading_state", sentence, state, TradingState.ACTIVE)
 
 
 def contract_locked(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEntry | None:
@@ -76,7 +43,7 @@ def contract_locked(candidate: Candidate, desk: Desk, now: datetime) -> RefusalE
     if lock is None:
         return None
     sentence = f"{candidate.contract.symbol} is locked: {lock.reason}"
-    return _refuse(candidate, "contract_locked", sentence, lock.kind, "no lock")
+    return refuse(candidate, "contract_locked", sentence, lock.kind, "no lock")
 
 
 def snapshot_age(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEntry | None:
@@ -87,7 +54,7 @@ def snapshot_age(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEntr
         return None
     value = "never" if age is None else f"{age:.0f} s ago"
     sentence = f"positions were read {value}, at most {bound} s allowed; say reconcile"
-    return _refuse(candidate, "snapshot_age", sentence, value, f"{bound} s")
+    return refuse(candidate, "snapshot_age", sentence, value, f"{bound} s")
 
 
 def quote_age(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEntry | None:
@@ -98,12 +65,12 @@ def quote_age(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEntry |
     bound = desk.settings.quote_age_seconds_max
     if price is None or price.value <= 0:
         sentence = f"{symbol} has no reference price; check the market data subscription"
-        return _refuse(candidate, "quote_age", sentence, "none", f"{bound} s")
+        return refuse(candidate, "quote_age", sentence, "none", f"{bound} s")
     if price.age_seconds(now) <= bound:
         return None
     value = f"{price.age_seconds(now):.0f} s"
     sentence = f"the {price.source} of {symbol} is {value} old, at most {bound} s allowed"
-    return _refuse(candidate, "quote_age", sentence, value, f"{bound} s")
+    return refuse(candidate, "quote_age", sentence, value, f"{bound} s")
 
 
 def delayed_data(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEntry | None:
@@ -117,19 +84,7 @@ def delayed_data(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEntr
         f"only delayed prices of {candidate.contract.symbol}; subscribe to live data, or set "
         f"delayed_data_allowed in config/{desk.mode} (paper only)"
     )
-    return _refuse(candidate, "delayed_data", sentence, "delayed", "live")
-
-
-def security_type(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEntry | None:
-    """Stocks and funds only: a target does not carry a multiplier, and 1 is wrong for a future."""
-    contract = candidate.contract
-    if contract.sec_type == STOCK or candidate.reducing:
-        return None
-    sentence = (
-        f"{contract.symbol} is {contract.sec_type}, whose money cannot be measured yet; "
-        f"only {STOCK} is supported"
-    )
-    return _refuse(candidate, "security_type", sentence, contract.sec_type, STOCK)
+    return refuse(candidate, "delayed_data", sentence, "delayed", "live")
 
 
 def base_currency(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEntry | None:
@@ -142,7 +97,7 @@ def base_currency(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEnt
         f"{contract.symbol} trades in {contract.currency} and the account is in {base or 'nothing'}"
         "; contracts in other currencies are not supported yet"
     )
-    return _refuse(candidate, "base_currency", sentence, contract.currency, base)
+    return refuse(candidate, "base_currency", sentence, contract.currency, base)
 
 
 def order_quantity(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEntry | None:
@@ -153,7 +108,7 @@ def order_quantity(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEn
     sentence = (
         f"an order of {value:f} {candidate.contract.symbol} is over order_quantity_max {bound:f}"
     )
-    return _refuse(candidate, "order_quantity_max", sentence, f"{value:f}", f"{bound:f}")
+    return refuse(candidate, "order_quantity_max", sentence, f"{value:f}", f"{bound:f}")
 
 
 def order_notional(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEntry | None:
@@ -165,8 +120,8 @@ def order_notional(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEn
     sentence = f"an order worth {value:.2f} in {symbol} is over order_notional_max {bound:f}"
     largest = max(abs(share.quantity) for share in candidate.shares)
     names = {s.strategy for s in candidate.shares if abs(s.quantity) == largest}
-    offending = _of(candidate, frozenset(names)) if candidate.is_cross else candidate
-    return _refuse(offending, "order_notional_max", sentence, f"{value:.2f}", f"{bound:f}")
+    offending = only(candidate, frozenset(names)) if candidate.is_cross else candidate
+    return refuse(offending, "order_notional_max", sentence, f"{value:.2f}", f"{bound:f}")
 
 
 def position_notional(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEntry | None:
@@ -182,32 +137,7 @@ def position_notional(candidate: Candidate, desk: Desk, now: datetime) -> Refusa
     sentence = (
         f"a position worth {value:.2f} in {contract.symbol} is over position_notional_max {bound:f}"
     )
-    return _refuse(candidate, "position_notional_max", sentence, f"{value:.2f}", f"{bound:f}")
-
-
-def short_allowed(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEntry | None:
-    """No book and no broker position below 0 where shorts are not allowed."""
-    if desk.settings.short_allowed:
-        return None
-    con_id = candidate.contract.con_id
-    broker = desk.position(con_id) + candidate.quantity
-    books = {
-        share.strategy: held(desk, share.strategy, con_id) + share.quantity
-        for share in candidate.shares
-        if share.quantity < 0
-    }
-    below = {name: after for name, after in books.items() if after < 0}
-    if broker < 0 and candidate.quantity < 0:
-        below["the broker"] = broker
-    if not below:
-        return None
-    name, after = next(iter(below.items()))
-    sentence = (
-        f"{name} would be short {after:f} {candidate.contract.symbol}; short_allowed is off, "
-        f"so want 0 or more"
-    )
-    offending = candidate if "the broker" in below else _of(candidate, frozenset(below))
-    return _refuse(offending, "short_allowed", sentence, f"{after:f}", "0")
+    return refuse(candidate, "position_notional_max", sentence, f"{value:.2f}", f"{bound:f}")
 
 
 def external_opposes(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEntry | None:
@@ -226,45 +156,26 @@ def external_opposes(candidate: Candidate, desk: Desk, now: datetime) -> Refusal
         f"{candidate.quantity:+f} {contract.symbol} would shrink the books ({books:f}) but grow or "
         f"turn the broker's position ({broker:f}); say transfer, or set external_policy to ignore"
     )
-    return _refuse(candidate, "external_opposes", sentence, f"{broker:f}", f"{books:f}")
+    return refuse(candidate, "external_opposes", sentence, f"{broker:f}", f"{books:f}")
 
 
 LIMITS: Final[tuple[Rule, ...]] = (
+    account_prefix,
     trading_state,
     contract_locked,
+    order_rejected_before,
     snapshot_age,
     quote_age,
     delayed_data,
-    security_type,
+    contract_allowed,
     base_currency,
     order_quantity,
     order_notional,
+    share_notional,
     position_notional,
+    book_notional,
     short_allowed,
     external_opposes,
 )
 NAMES: Final = tuple(rule.__name__ for rule in LIMITS)
 """What an approved order was held against, for its document."""
-
-
-def held(desk: Desk, strategy: str, con_id: int) -> Decimal:
-    """What a strategy's book holds of a contract."""
-    ledger = desk.ledgers.get(strategy)
-    return book.quantity(ledger, con_id) if ledger else Decimal(0)
-
-
-def _of(candidate: Candidate, names: frozenset[str]) -> Candidate:
-    """The candidate as the business of those strategies that a rule refuses; others may go on."""
-    return replace(candidate, shares=tuple(s for s in candidate.shares if s.strategy in names))
-
-
-def _refuse(candidate: Candidate, rule: str, sentence: str, value: str, bound: str) -> RefusalEntry:
-    return RefusalEntry(
-        rule=rule,
-        sentence=sentence,
-        symbol=candidate.contract.symbol,
-        con_id=candidate.contract.con_id,
-        strategies=tuple(sorted(share.strategy for share in candidate.shares)),
-        value=value,
-        bound=bound,
-    )

@@ -5,13 +5,14 @@ would leave less than the cushion; that one and the rest are refused. Reducing o
 asked about and never blocked [N6].
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from gateway.core.batch_limits import increasing, priority
 from gateway.core.broker import MarginPreview
 from gateway.core.desk import Desk
-from gateway.core.netting import Barred, Plan, increasers, increasing
+from gateway.core.netting import Barred, Plan, stand_back
 from gateway.core.orders import Approved
 from schemas.documents import OrderDocument, RefusalEntry
 
@@ -38,7 +39,7 @@ def admit(desk: Desk, plan: Plan, previews: Previews, barred: Barred | None = No
     refusals = _refusals(desk, plan, previews)
     if refusals:
         before = barred or Barred()
-        return Admission(plan, barred=_barred(desk, plan, before, refusals))
+        return Admission(plan, barred=stand_back(desk, plan.orders, before, refusals))
     orders = tuple(_with_margin(order, previews.get(order.order_ref)) for order in plan.orders)
     approved = tuple(Approved(order) for order in orders)
     return Admission(replace(plan, orders=orders), approved)
@@ -96,11 +97,9 @@ def _beyond_cushion(
 
 def _rank(desk: Desk, order: OrderDocument, previews: Previews) -> tuple[int, Decimal, str]:
     """By the highest priority among the strategies, then smallest margin first."""
-    known = (desk.strategies.get(share.strategy) for share in order.allocations)
-    priority = max((s.priority for s in known if s is not None), default=0)
     preview = previews.get(order.order_ref)
     change = preview.initial_margin_change if preview else None
-    return -priority, change or Decimal(0), order.order_ref
+    return -priority(desk, order), change or Decimal(0), order.order_ref
 
 
 def _behind(order: OrderDocument, full: RefusalEntry) -> RefusalEntry:
@@ -109,22 +108,6 @@ def _behind(order: OrderDocument, full: RefusalEntry) -> RefusalEntry:
         f"margin does not reach (margin_cushion_fraction)"
     )
     return _entry(order, sentence, full.value, full.bound)
-
-
-def _barred(desk: Desk, plan: Plan, before: Barred, refusals: Sequence[RefusalEntry]) -> Barred:
-    """Who must stand back: the strategies whose books a refused order grows [N8].
-
-    An order may grow the broker's position and no book (EXTERNAL stands against them); then its
-    contract stands back as well, or the next net would plan the same order again.
-    """
-    strategies, contracts = set(before.strategies), set(before.contracts)
-    for entry in refusals:
-        order = next(o for o in plan.orders if o.contract.con_id == entry.con_id)
-        growing = increasers(desk, entry.con_id, order.allocations)
-        strategies |= growing or set(entry.strategies)
-        if not growing:
-            contracts.add(entry.con_id)
-    return Barred(frozenset(strategies), (*before.refusals, *refusals), frozenset(contracts))
 
 
 def _entry(order: OrderDocument, sentence: str, value: str, bound: str) -> RefusalEntry:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from gateway.core import wishes
+from gateway.core import batch_limits, wishes
 from gateway.core.attribution import webster
+from gateway.core.batch_limits import increasing
 from gateway.core.desk import Desk
 from gateway.core.events import NetCause
 from gateway.core.limits import NAMES, Candidate, held, is_increasing, refusal
@@ -51,14 +52,20 @@ def net(desk: Desk, cause: NetCause, now: datetime, barred: Barred | None = None
 
     A strategy's increasing legs stand or fall together: while one is refused, all of that
     strategy's are dropped and the net is made anew, to the fixed point [N8]. Each round drops at
-    least one strategy, so there are at most as many rounds as strategies.
+    least one strategy, so there are at most as many rounds as strategies. What is left is then
+    held against the limits of the whole batch; what breaks one drops out in the same way.
     """
     barred = barred or Barred()
     while True:
         plan = _attempt(_Scene(desk, cause, now, barred))
         dropped = _refused_increasers(desk, plan, barred)
+        beyond = () if dropped else batch_limits.refusals(desk, plan.orders)
+        if beyond:
+            barred = stand_back(desk, plan.orders, barred, beyond)
+            continue
         if not dropped:
-            return replace(plan, refusals=_unique((*barred.refusals, *plan.refusals)))
+            plan = replace(plan, refusals=_unique((*barred.refusals, *plan.refusals)))
+            return _unless_vanished(desk, plan, cause)
         barred = replace(
             barred,
             strategies=barred.strategies | dropped,
@@ -66,9 +73,25 @@ def net(desk: Desk, cause: NetCause, now: datetime, barred: Barred | None = None
         )
 
 
-def increasing(desk: Desk, order: OrderDocument) -> bool:
-    """Whether an order takes the broker's position further from 0 [N6]."""
-    return is_increasing(desk.position(order.contract.con_id), order.quantity)
+def stand_back(
+    desk: Desk,
+    orders: Sequence[OrderDocument],
+    before: Barred,
+    refusals: Sequence[RefusalEntry],
+) -> Barred:
+    """Who must stand back: the strategies whose books a refused order grows [N8].
+
+    An order may grow the broker's position and no book (EXTERNAL stands against them); then its
+    contract stands back as well, or the next net would plan the same order again.
+    """
+    strategies, contracts = set(before.strategies), set(before.contracts)
+    for entry in refusals:
+        order = next(o for o in orders if o.contract.con_id == entry.con_id)
+        growing = increasers(desk, entry.con_id, order.allocations)
+        strategies |= growing or set(entry.strategies)
+        if not growing:
+            contracts.add(entry.con_id)
+    return Barred(frozenset(strategies), (*before.refusals, *refusals), frozenset(contracts))
 
 
 def increasers(desk: Desk, con_id: int, shares: Sequence[Share]) -> frozenset[str]:
@@ -93,13 +116,12 @@ class _Scene:
 def _attempt(scene: _Scene) -> Plan:
     desk = scene.desk
     overlay = desk.run.said if desk.run is not None and scene.cause.dry_run else {}
-    plan = Plan()
-    contracts = wishes.contracts(desk, overlay)
-    for con_id in sorted(contracts):
-        changes = wishes.wanted_changes(desk, contracts[con_id], overlay, scene.now)
+    parts: list[Plan] = []
+    for contract, changes in wishes.all_wanted_changes(desk, overlay, scene.now).values():
         allowed = [_allowed(change, scene.barred) for change in changes]
-        part = _net_contract(scene, contracts[con_id], allowed)
-        plan = _joined(plan, replace(part, wanted=tuple(changes)))
+        part = _net_contract(scene, contract, allowed)
+        parts.append(replace(part, wanted=tuple(changes)))
+    plan = _joined(*parts)
     first = sorted(plan.orders, key=lambda order: increasing(desk, order))
     return replace(plan, orders=tuple(first))
 
@@ -183,7 +205,7 @@ def _not_reducing(
     desk: Desk, contract: Contract, changes: Sequence[WantedChange]
 ) -> tuple[RefusalEntry, ...]:
     """While reduce-only, each strategy's own wish must reduce its own book [N4]."""
-    if desk.control.state is not TradingState.REDUCE_ONLY:
+    if desk.trading_state is not TradingState.REDUCE_ONLY:
         return ()
     return tuple(
         RefusalEntry(
@@ -243,7 +265,7 @@ def _cross_plan(scene: _Scene, contract: Contract, shares: tuple[Share, ...]) ->
     desk, con_id = scene.desk, contract.con_id
     price = desk.prices.get(con_id)
     reducing = not increasers(desk, con_id, shares)
-    candidate = Candidate(contract, Decimal(0), shares, reducing, price, is_cross=True)
+    candidate = Candidate(contract, Decimal(0), shares, reducing, price, True, scene.cause.reason)
     refused = refusal(candidate, desk, scene.now)
     if refused is not None or price is None:
         return Plan(refusals=(refused,) if refused else ())
@@ -272,7 +294,8 @@ def _order_plan(scene: _Scene, contract: Contract, wanted: tuple[Share, ...]) ->
     if not quantity or (contract.con_id in scene.barred.contracts and not reducing):
         return Plan()
     price = desk.prices.get(contract.con_id)
-    candidate = Candidate(contract, quantity, shares, reducing, price)
+    cause = scene.cause.reason
+    candidate = Candidate(contract, quantity, shares, reducing, price, cause=cause)
     refused = refusal(candidate, desk, scene.now)
     if refused is not None:
         return Plan(refusals=(refused,))
@@ -309,7 +332,9 @@ def _order(scene: _Scene, candidate: Candidate) -> OrderDocument:
         run_id=scene.cause.run_id,
         state="PENDING",
         why=tuple(_why(desk, share) for share in candidate.shares),
-        limits=NAMES,
+        limits=(*NAMES, *batch_limits.NAMES),
+        decision_at=price.at if price else None,
+        is_reducing=candidate.reducing,
     )
 
 
@@ -328,6 +353,16 @@ def _why(desk: Desk, share: Share) -> str:
     return f"{share.strategy} wants {share.quantity:+f}{said}"
 
 
+def _unless_vanished(desk: Desk, plan: Plan, cause: NetCause) -> Plan:
+    """The plan without orders and crosses where too much of what is wanted vanished at once."""
+    if batch_limits.TARGETS_VANISHED in cause.waived or not (plan.orders or plan.crosses):
+        return plan
+    refused = batch_limits.vanished(desk, plan.wanted, cause.run_id)
+    if refused is None:
+        return plan
+    return replace(plan, orders=(), crosses=(), refusals=(*plan.refusals, refused))
+
+
 def _refused_increasers(desk: Desk, plan: Plan, barred: Barred) -> frozenset[str]:
     """Strategies with a refused increasing leg that are not out of this net already [N8]."""
     refused = {(entry.con_id, name) for entry in plan.refusals for name in entry.strategies}
@@ -340,13 +375,13 @@ def _refused_increasers(desk: Desk, plan: Plan, barred: Barred) -> frozenset[str
     )
 
 
-def _joined(one: Plan, other: Plan) -> Plan:
+def _joined(*plans: Plan) -> Plan:
     return Plan(
-        wanted=(*one.wanted, *other.wanted),
-        orders=(*one.orders, *other.orders),
-        cancels=(*one.cancels, *other.cancels),
-        crosses=(*one.crosses, *other.crosses),
-        refusals=(*one.refusals, *other.refusals),
+        wanted=tuple(change for plan in plans for change in plan.wanted),
+        orders=tuple(order for plan in plans for order in plan.orders),
+        cancels=tuple(order_ref for plan in plans for order_ref in plan.cancels),
+        crosses=tuple(cross for plan in plans for cross in plan.crosses),
+        refusals=tuple(entry for plan in plans for entry in plan.refusals),
     )
 
 

@@ -12,6 +12,7 @@ An order is over when the broker says so, or when its fills reach its quantity; 
 says is no outcome (`BrokerStatus.UNSURE`).
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -21,6 +22,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.core.broker import BrokerStatus, Missing, OrderReport
 from schemas.documents import ExecutionDocument, OrderDocument, OrderStateName, OutcomeName
+from schemas.values import Mode
 
 OPEN_STATES: Final[Mapping[tuple[OrderStateName, BrokerStatus], OrderStateName]] = {
     ("PENDING", BrokerStatus.WORKING): "WORKING",
@@ -57,6 +59,11 @@ class Approved:
     """
 
     order: OrderDocument
+
+
+def own_ref(mode: Mode, order_ref: str) -> bool:
+    """Whether an orderRef is one of ours, known or not: `{mode}-{con_id}-{generation}` [W1]."""
+    return re.fullmatch(rf"{mode}-\d+-\d+", order_ref) is not None
 
 
 def execution_key(exec_id: str) -> str:
@@ -150,10 +157,11 @@ def second_look_at(order: OrderDocument, now: datetime) -> datetime | None:
 
 def _could_be_proven(order: OrderDocument, at: datetime) -> bool:
     is_traced = order.perm_id or order.executions or order.broker_filled
-    return not is_traced and _trading_day(at) == _trading_day(order.created_at)
+    return not is_traced and trading_day(at) == trading_day(order.created_at)
 
 
-def _trading_day(at: datetime) -> date:
+def trading_day(at: datetime) -> date:
+    """The day in New York."""
     return at.astimezone(NEW_YORK).date()
 
 
@@ -163,10 +171,21 @@ def fill(order: OrderDocument, execution: ExecutionDocument, at: datetime) -> Or
     Repeats and old revisions change nothing.
     """
     key = execution_key(execution.exec_id)
-    kept = newer_execution(order.executions.get(key), execution)
-    if kept == order.executions.get(key):
+    known = order.executions.get(key)
+    kept = newer_execution(known, execution)
+    if kept == known:
         return order
-    return _with_executions(order, {**order.executions, key: kept}, at)
+    corrected = kept.quantity - known.quantity if known else Decimal(0)
+    return _with_executions(_recounted(order, corrected), {**order.executions, key: kept}, at)
+
+
+def _recounted(order: OrderDocument, corrected: Decimal) -> OrderDocument:
+    """The order with the broker's count less what a correction or a bust took away [A3].
+
+    Else the count, which never falls by itself, would wait for ever for fills that are no more.
+    """
+    taken = corrected * order.quantity < 0
+    return replace(order, broker_filled=order.broker_filled + corrected) if taken else order
 
 
 def _broker_filled(order: OrderDocument, report: OrderReport) -> Decimal:

@@ -10,7 +10,8 @@ from decimal import Decimal
 
 from gateway.core import book, locks
 from gateway.core.broker import Missing, OrderReport, Reading
-from gateway.core.desk import Desk, evolve, own_ref
+from gateway.core.desk import Desk, evolve, throttled
+from gateway.core.orders import own_ref
 from schemas.documents import Lock, OrderDocument
 from schemas.values import Contract
 
@@ -36,7 +37,10 @@ def settle(desk: Desk, reading: Reading, at: datetime) -> Desk:
         desk = evolve(Missing(order.order_ref, _position(desk, con_id), is_explained), desk, at)
     strays = _strays(desk, reading.open_orders, at)
     known = {key: lock for key, lock in desk.locks.items() if lock.kind != "unknown_order"}
-    return compare(replace(desk, locks={**known, **strays}), at)
+    settled = compare(replace(desk, locks={**known, **strays}), at)
+    for key in (k for k in desk.locks if k not in known and k not in strays):
+        settled = throttled(settled, int(key), at)  # what the lock that is gone may have hidden
+    return settled
 
 
 def compare(desk: Desk, at: datetime) -> Desk:
@@ -49,7 +53,8 @@ def compare(desk: Desk, at: datetime) -> Desk:
     for con_id, missing in nonzero.items():
         known = desk.locks.get(str(con_id))
         since = known.since if known else at
-        made[str(con_id)] = locks.unexplained(contracts[con_id].symbol, missing, since)
+        symbol, held = contracts[con_id].symbol, _position(desk, con_id)
+        made[str(con_id)] = locks.unexplained(symbol, missing, since, held)
     return replace(desk, unexplained=nonzero, locks={**made, **kept})
 
 

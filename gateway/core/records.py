@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.core.desk import Desk
+from gateway.core.targets import last_waiting
 from schemas.documents import (
     BrokerPositionsDocument,
     CrossDocument,
@@ -19,6 +20,7 @@ from schemas.documents import (
     RunDocument,
     Share,
     SnapshotDocument,
+    StatusDocument,
     TargetsDocument,
     path_of,
 )
@@ -33,6 +35,7 @@ class Stored:
     """What a gateway finds when it starts: the documents of its mode, decoded."""
 
     latches: LatchesDocument = field(default_factory=LatchesDocument)
+    status: StatusDocument | None = None
     ledgers: Mapping[str, LedgerDocument] = field(default_factory=dict)
     targets: Mapping[str, TargetsDocument] = field(default_factory=dict)
     orders: Mapping[str, OrderDocument] = field(default_factory=dict)
@@ -40,12 +43,21 @@ class Stored:
 
 
 def restored(desk: Desk, stored: Stored) -> Desk:
-    """The desk as the documents remember it. What happened meanwhile the four questions tell."""
+    """The desk as the documents remember it. What happened meanwhile the four questions tell.
+
+    Targets that no net has covered yet are due at once [N1c].
+    """
+    waiting = last_waiting(stored.targets)
     return replace(
         desk,
         locks=stored.latches.locks,
+        unlocked={int(key): number for key, number in stored.latches.unlocked.items()},
+        reduce_only=stored.latches.reduce_only,
+        status=stored.status,
         ledgers={**desk.ledgers, **stored.ledgers},
         targets=stored.targets,
+        coalesce_at=waiting.last_as_of if waiting else None,
+        coalesce_id=waiting.last_message_id if waiting else "",
         orders=stored.orders,
         generations={int(key): g.generation for key, g in stored.generations.items()},
     )
@@ -70,8 +82,8 @@ def journal(
 ) -> tuple[Documents, Documents]:
     """What one net's transaction creates and what it overwrites [W1].
 
-    Created are the orders and crosses, which must not exist; overwritten the generations and the
-    books that the crosses moved.
+    Created are the orders and crosses, which must not exist; overwritten the generations, the
+    books that the crosses moved, and the day's count, which thus misses no order.
     """
     created: Documents = {
         **{_order_path(after.mode, order.order_ref): order for order in orders},
@@ -80,6 +92,7 @@ def journal(
     return created, {
         **ledger_documents(before, after),
         **_generation_documents(after.mode, orders, crosses),
+        **_status_documents(before, after),
     }
 
 
@@ -93,13 +106,25 @@ def _changed(before: Desk, after: Desk) -> Iterator[tuple[str, Any]]:
         if before.orders.get(order_ref) is not order:
             yield _order_path(mode, order_ref), order
     yield from _executions(before, after)
-    if after.locks != before.locks:
-        yield path_of(LatchesDocument, mode=mode), LatchesDocument(after.locks)
+    if _latched(after) != _latched(before):
+        yield path_of(LatchesDocument, mode=mode), _latched(after)
+    yield from _status_documents(before, after).items()
     if after.read_at != before.read_at or after.unexplained != before.unexplained:
         yield from _snapshot(after)
     if after.run is not None and after.run != before.run:
         run = after.run.document
         yield path_of(RunDocument, run_id=run.run_id), run
+
+
+def _status_documents(before: Desk, after: Desk) -> Documents:
+    if after.status is None or after.status == before.status:
+        return {}
+    return {path_of(StatusDocument, mode=after.mode): after.status}
+
+
+def _latched(desk: Desk) -> LatchesDocument:
+    unlocked = {str(con_id): number for con_id, number in desk.unlocked.items()}
+    return LatchesDocument(desk.locks, desk.reduce_only, unlocked)
 
 
 def _executions(before: Desk, after: Desk) -> Iterator[tuple[str, ExecutionDocument]]:

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from gateway.core.desk import Desk
 from gateway.core.netting import Plan
+from gateway.core.settlement import Orphan, orphans
 from schemas.documents import CrossDocument, OrderDocument, RefusalEntry, Share
 from schemas.messages import Report
 from schemas.values import Mode
@@ -19,6 +20,7 @@ def happened(before: Desk, after: Desk, at: datetime) -> list[Report]:
         *_foreign(before, after, at),
         *_locks(before, after, at),
         *_control(before, after, at),
+        *_latch(before, after, at),
     ]
 
 
@@ -47,6 +49,11 @@ def refused(mode: Mode, entry: RefusalEntry, run_id: str, at: datetime) -> Repor
         con_id=entry.con_id,
         details={"rule": entry.rule, "value": entry.value, "bound": entry.bound},
     )
+
+
+def orphaned(desk: Desk, run_id: str, at: datetime) -> list[Report]:
+    """Alerts for books whose strategy is gone: what they hold, and what a person can do [B6]."""
+    return [_orphan(desk.mode, orphan, run_id, at) for orphan in orphans(desk)]
 
 
 def shares_text(shares: tuple[Share, ...]) -> str:
@@ -157,6 +164,26 @@ def _control(before: Desk, after: Desk, at: datetime) -> Iterator[Report]:
         why = f": {control.reason}" if control.reason else ""
         sentence = f"trading is {control.state}, by {control.by or 'nobody named'}{why}"
         yield Report("state", at, after.mode, sentence)
+
+
+def _latch(before: Desk, after: Desk, at: datetime) -> Iterator[Report]:
+    latch = after.reduce_only
+    if latch is not None and before.reduce_only is None:
+        details = {"latch": latch.rule}
+        sentence = f"trading is latched reduce_only: {latch.reason}"
+        yield Report("alert", at, after.mode, sentence, details=details)
+    if latch is None and before.reduce_only is not None:
+        yield Report("alert", at, after.mode, "trading is not latched reduce_only any more")
+
+
+def _orphan(mode: Mode, orphan: Orphan, run_id: str, at: datetime) -> Report:
+    name = orphan.strategy
+    held = ", ".join(f"{quantity:+f} {symbol}" for symbol, quantity in orphan.holdings.items())
+    sentence = (
+        f"strategies/{name} is gone and its book is an orphan that holds {held}; say transfer to "
+        f"another strategy or to EXTERNAL, or make strategies/{name} again and want 0"
+    )
+    return Report("alert", at, mode, sentence, run_id=run_id, strategy=name)
 
 
 def _cross(mode: Mode, cross: CrossDocument, run_id: str, at: datetime) -> Report:

@@ -22,6 +22,7 @@ class _View:
     contract: Contract
     overlay: Overlay
     now: datetime
+    named: Mapping[str, Mapping[int, Decimal]]
 
     def document(self, strategy: str) -> TargetsDocument | None:
         """What the strategy said last; in a dry run, what it said there."""
@@ -42,15 +43,33 @@ def contracts(desk: Desk, overlay: Overlay) -> dict[int, Contract]:
         if position.quantity
     ]
     ordered = [order.contract for order in desk.orders.values() if order.state != "DONE"]
-    named = [t.contract for d in {**desk.targets, **overlay}.values() for t in d.targets]
+    documents = {**desk.targets, **overlay}.values()
+    targets = {t.con_id: t for d in documents for t in d.targets}  # many name the same contract
+    named = [t.contract for t in targets.values()]
     return {contract.con_id: contract for contract in (*named, *held, *ordered)}
+
+
+def all_wanted_changes(
+    desk: Desk, overlay: Overlay, now: datetime
+) -> dict[int, tuple[Contract, list[WantedChange]]]:
+    """Every contract with what is wanted of it, by conId in order: `wanted_changes` of each."""
+    named, found = _named(desk, overlay), contracts(desk, overlay)
+    views = {
+        con_id: _View(desk, contract, overlay, now, named)
+        for con_id, contract in sorted(found.items())
+    }
+    return {con_id: (view.contract, _wanted_changes(view)) for con_id, view in views.items()}
 
 
 def wanted_changes(
     desk: Desk, contract: Contract, overlay: Overlay, now: datetime
 ) -> list[WantedChange]:
     """What every strategy concerned wants to change in one contract, those that want 0 included."""
-    view = _View(desk, contract, overlay, now)
+    return _wanted_changes(_View(desk, contract, overlay, now, _named(desk, overlay)))
+
+
+def _wanted_changes(view: _View) -> list[WantedChange]:
+    desk, contract, overlay = view.desk, view.contract, view.overlay
     flying = in_flight_shares(desk.open_order(contract.con_id))
     strategies = {*desk.targets, *overlay, *flying, *desk.ledgers} - {EXTERNAL}
     changes = (
@@ -108,19 +127,35 @@ def _target(view: _View, strategy: str) -> tuple[Decimal | None, str]:
     document = view.document(strategy)
     if document is None:
         return None, "held: it never said anything"
-    return _said(document, view)
+    return _said(document, view, view.named[strategy])
 
 
-def _said(document: TargetsDocument, view: _View) -> tuple[Decimal | None, str]:
+def _said(
+    document: TargetsDocument, view: _View, named: Mapping[int, Decimal]
+) -> tuple[Decimal | None, str]:
     """What the last message says of the contract: held, unless it is fresh and names it [N2]."""
     if document.last_status != "targets":
         return None, f"held: it said {document.last_status}: {document.last_reason}"
     if document.valid_until is not None and view.now > document.valid_until:
         return None, f"held: its targets were valid until {document.valid_until.isoformat()}"
-    for target in document.targets:
-        if target.con_id == view.contract.con_id:
-            return target.quantity, f"wants {target.quantity:f}"
-    return None, "held: its targets do not name the contract"
+    since = document.held_contracts.get(str(view.contract.con_id))
+    if since is not None:
+        return None, f"held: its book was changed by hand at {since.isoformat()}; say it anew"
+    quantity = named.get(view.contract.con_id)
+    if quantity is None:
+        return None, "held: its targets do not name the contract"
+    return quantity, f"wants {quantity:f}"
+
+
+def _named(desk: Desk, overlay: Overlay) -> dict[str, dict[int, Decimal]]:
+    """Strategy -> conId -> quantity. Looked up once a net: else a net is quadratic in contracts.
+
+    Where a document names a contract twice, what it says first counts.
+    """
+    return {
+        name: {target.con_id: target.quantity for target in reversed(document.targets)}
+        for name, document in {**desk.targets, **overlay}.items()
+    }
 
 
 def _held_target(held: Decimal, flying: Decimal) -> Decimal:

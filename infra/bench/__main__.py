@@ -1,4 +1,4 @@
-"""`python -m infra.bench`: six measurements, all as ratios within one run.
+"""`python -m infra.bench`: seven measurements, all as ratios within one run.
 
 1. command -> first order at the broker's socket, over bare hops and bare round trips
 2. messages, commits, document writes and reads, per run and per order
@@ -6,6 +6,7 @@
 4. peak memory over an empty interpreter
 5. order life cycles of the simulator, without and with a socket, over ib_async and a bare echo
 6. what the simulator keeps of 100,000 orders
+7. decisions of the core over plain dicts
 
 What the figures mean stands in `docs/benchmarks.md`.
 """
@@ -20,7 +21,7 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from infra.bench import broker_figures, counts, imports, latency, peaks, report
+from infra.bench import broker_figures, counts, decisions, imports, latency, peaks, report
 from infra.bench.figures import BenchFailed
 from infra.local.day import DayFailed
 from infra.local.emulators import EmulatorsFailed, EmulatorsNotFound
@@ -39,10 +40,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     system = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
     print(f"{system}, Python {platform.python_version()}\n", flush=True)
     try:
-        if wanted.only != "simulator":
+        if wanted.only in (None, "pipeline"):
             _measure(wanted.stack, wanted.rounds)
-        if wanted.only != "pipeline":
+        if wanted.only in (None, "simulator"):
             _measure_simulator()
+        if wanted.only in (None, "decisions"):
+            _say(report.decisions(decisions.measured()))
     except (BenchFailed, ChildFailed, DayFailed, EmulatorsFailed, StackFailed) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
@@ -90,7 +93,9 @@ def _parser() -> argparse.ArgumentParser:
         help="embedded leaves Google's emulators out (default: both stacks)",
     )
     parser.add_argument(
-        "--only", choices=("pipeline", "simulator"), help="1 to 4, or 5 and 6 (default: all)"
+        "--only",
+        choices=("pipeline", "simulator", "decisions"),
+        help="1 to 4, or 5 and 6, or 7 (default: all)",
     )
     parser.add_argument(
         "--rounds", type=_positive, default=ROUNDS, help=f"runs over a stack ({ROUNDS})"

@@ -56,6 +56,7 @@ class Orders:
         self._number = 0
         self.exchange = WatchedExchange(stack.simulator.exchange)
         stack.simulator.exchange = self.exchange
+        stack.simulator.stage.exchange = self.exchange
 
     async def prepare(self) -> None:
         """Enable the strategy and allow trading, as a person would."""

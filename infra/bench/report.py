@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple
 
 from infra.bench.counts import DayCounts, difference
+from infra.bench.decisions import Decisions, percentile_99
 from infra.bench.figures import Sample, number, ratio, table
 from infra.bench.imports import ImportTimes
 from infra.bench.latency import Latency
@@ -12,6 +13,9 @@ from infra.bench.witness import Counts
 
 MILLISECONDS = 1_000.0
 MEGABYTE = 1_000_000
+FREE_WRITES_PER_DAY = 20_000
+FREE_READS_PER_DAY = 50_000
+"""Firestore's free tier, documents a day (its pricing page, free quota)."""
 
 
 def latency(name: str, found: Latency) -> str:
@@ -50,7 +54,11 @@ def counts(quiet: Counts, ordering: Counts, day: DayCounts) -> str:
         _counts_row("  per run of three strategies", mean),
         _counts_row("  per order", [value / day.orders for value in astuple(day.counts)]),
     ]
-    return table("2. what goes through the bus and the store (embedded stack)", rows)
+    writes, reads = day.counts.writes / FREE_WRITES_PER_DAY, day.counts.reads / FREE_READS_PER_DAY
+    note = (
+        f"the day takes {writes:.1%} of Firestore's free writes and {reads:.1%} of its free reads"
+    )
+    return f"{table('2. what goes through the bus and the store (embedded stack)', rows)}\n{note}"
 
 
 def imports(empty: Sample, found: Mapping[str, ImportTimes]) -> str:
@@ -72,6 +80,25 @@ def peaks(found: Mapping[str, int]) -> str:
         (what, f"{size / MEGABYTE:.0f}", ratio(size / found[EMPTY])) for what, size in found.items()
     ]
     return table("4. peak memory", rows)
+
+
+def decisions(found: Sequence[Decisions]) -> str:
+    """Decisions of the core, and the floor below them."""
+    rows = [("", "median (min–max)", "p99", "decisions/s", "over the floor")]
+    for one in found:
+        rows.append((f"{one.strategies} strategies × {one.contracts} contracts", "", "", "", ""))
+        passes = {
+            "  all of it changed: evolve, net, evolve": one.trading,
+            "  nothing changed: net": one.settled,
+            "  plain dicts": one.floor,
+        }
+        for what, sample in passes.items():
+            slowest = f"{number(percentile_99(sample) * MILLISECONDS)} ms"
+            speed = f"{one.count / sample.median:,.0f}"
+            over = ratio(sample.over(one.floor))
+            rows.append((what, sample.text("ms", MILLISECONDS), slowest, speed, over))
+    rounds = " and ".join(str(len(one.floor.values)) for one in found)
+    return f"{table('7. decisions of the core', rows)}\n{rounds} rounds in turn"
 
 
 def _counts_row(what: str, values: Sequence[float]) -> tuple[str, ...]:

@@ -278,6 +278,17 @@ async def test_a_cancel_that_was_lost_with_the_line_is_said_again(
     assert active.simulator.exchange.working_orders == []
 
 
+async def test_a_cancel_that_was_lost_with_the_gateway_is_said_again(active: Rig) -> None:
+    """[N7]: its document says CANCELLING, and nobody would ask the broker any more."""
+    order = await working(active)
+    await active.kill()
+    lost = replace(order, state="CANCELLING")
+    await active.put(lost, mode=MODE, order_ref=order.order_ref)
+    await active.start()
+    await active.until("the order is over", lambda: state(active, order) == "DONE")
+    assert active.simulator.exchange.working_orders == []
+
+
 @pytest.mark.ib_async_errors_expected("the broker is taken away")
 async def test_a_net_without_a_broker_fails_and_says_so(active: Rig) -> None:
     await active.say("alpha", SPY=10)

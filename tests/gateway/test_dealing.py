@@ -1,16 +1,19 @@
 """A net that is due, carried out: prices, plan, margin, journal, then the broker."""
 
+import inspect
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from gateway import dealing
 from gateway.core.events import NetCause
 from gateway.core.orders import Approved
+from gateway.lease import LeaseLost
 from infra.local.rig import MODE, STRATEGIES, Rig
-from schemas.documents import OrderDocument, RunDocument, Settings, StrategyDocument
+from schemas.documents import OrderDocument, RunDocument, Settings, Share, StrategyDocument
 from schemas.messages import Target
 from schemas.values import Contract, OrderType
 
@@ -139,8 +142,73 @@ async def test_an_order_whose_targets_ran_out_meanwhile_is_not_sent(active: Rig)
     assert active.simulator.exchange.positions == {}
 
 
+@pytest.mark.parametrize(("minutes", "outcome"), [(10, "filled"), (11, "not_sent")])
+async def test_what_increases_needs_a_price_that_is_still_good_at_the_write(
+    active: Rig, minutes: int, outcome: str
+) -> None:
+    """[W2]"""
+    await active.put(Settings(quote_age_seconds_max=600, snapshot_age_seconds_max=9000), name=MODE)
+    order = await held_at_the_write(active, "a1", minutes, spy=10)
+    assert order.outcome == outcome
+    if outcome == "not_sent":
+        assert order.reason == "not sent: its reference price is 660 s old, at most 600 s allowed"
+
+
+async def test_what_reduces_is_written_at_any_age_of_its_price(active: Rig) -> None:
+    """[N6, W2]"""
+    await active.put(Settings(quote_age_seconds_max=600, snapshot_age_seconds_max=9000), name=MODE)
+    await held_at_the_write(active, "a1", 0, spy=10)
+    order = await held_at_the_write(active, "a2", 11, spy=4)
+    assert (order.quantity, order.is_reducing, order.outcome) == (Decimal(-6), True, "filled")
+
+
+async def test_an_order_without_the_time_of_its_price_is_not_written(active: Rig) -> None:
+    """[W2]"""
+    assert active.chief is not None
+    floor = active.chief.floor
+    odd = replace(an_order(active), is_reducing=False, decision_at=None)
+    floor.desk = replace(floor.desk, orders={odd.order_ref: odd})
+    await dealing._send(floor, Approved(odd))
+    assert "reference price" in floor.desk.orders[odd.order_ref].reason
+
+
+async def test_a_breach_at_the_door_stops_all_sending_and_says_so(active: Rig) -> None:
+    """[Knight] A defect of ours: the order is not written, nor any after it until a restart."""
+    assert active.chief is not None
+    floor = active.chief.floor
+    again = "paper-756733-1"
+    floor.sent.append(again)
+    await active.say("alpha", SPY=10)
+    await active.settled_before_coalescing()
+    await netted(active)
+    (order,) = (await active.orders()).values()
+    assert (order.order_ref, order.outcome) == (again, "not_sent")
+    assert f"{again} was written to the broker before; the door to the broker is shut" in (
+        order.reason
+    )
+    (alert,) = (text for text in active.told("alert") if again in text)
+    assert alert in order.reason
+    assert (await active.command("allocate", "a2")).outcome == "refused"
+    other = replace(an_order(active), order_ref="paper-756733-2", generation=2)
+    floor.desk = replace(floor.desk, orders={**floor.desk.orders, other.order_ref: other})
+    await dealing._send(floor, Approved(other))
+    assert floor.desk.orders[other.order_ref].outcome == "not_sent"
+    assert active.simulator.exchange.positions == {}
+
+
+def test_the_only_way_to_the_broker_leads_through_the_door() -> None:
+    """[Knight] Orders are written in one function, which asks `door.check` first."""
+    sources = Path(dealing.__file__).parent.glob("*.py")
+    writers = {
+        path.name: path.read_text(encoding="utf-8").count("session.place(") for path in sources
+    }
+    assert {name: count for name, count in writers.items() if count} == {"dealing.py": 1}
+    assert "_breach(floor, order)" in inspect.getsource(dealing._send)
+    assert "door.check(" in inspect.getsource(dealing._breach)
+
+
 async def test_an_order_is_not_sent_once_the_lease_ran_out(active: Rig) -> None:
-    """[W2], by our own monotonic clock."""
+    """[W2, R3], by our own monotonic clock; nor is anything written: the gateway ends."""
     await active.say("alpha", SPY=10)
     await active.settled_before_coalescing()
     await active.hold(after="openOrders/paper-756733-1")
@@ -149,10 +217,15 @@ async def test_an_order_is_not_sent_once_the_lease_ran_out(active: Rig) -> None:
     assert active.chief is not None
     active.chief.floor.doors.lease._good_until = 0.0
     active.wire.release()
-    await active.ended("a1")
+    task, active.task = active.task, None
+    assert task is not None
+    with pytest.raises(LeaseLost, match="ran out"):
+        await task
     (order,) = (await active.orders()).values()
-    assert order.reason == "not sent: the lease ran out"
+    assert order.state == "PENDING"
+    assert active.chief.floor.desk.orders[order.order_ref].reason == "not sent: the lease ran out"
     assert active.simulator.exchange.positions == {}
+    assert active.simulator.exchange.working_orders == []
 
 
 @pytest.mark.ib_async_errors_expected("the broker is taken away")
@@ -205,12 +278,29 @@ async def test_a_net_without_a_command_leaves_a_run_of_its_own(active: Rig) -> N
     assert (run.command, run.trigger, run.outcome) == ("net", "cancel confirmed", "done")
 
 
+async def held_at_the_write(rig: Rig, run_id: str, minutes: int, spy: int) -> OrderDocument:
+    """alpha's latest order, written so many minutes after it was journaled, once it is over."""
+    await rig.advance(seconds=1)  # newer than what it said before [T2]
+    await rig.say("alpha", SPY=spy)
+    await rig.settled_before_coalescing()
+    number = len(await rig.orders()) + 1
+    await rig.hold(after=f"openOrders/paper-756733-{number}")
+    await rig.publish("commands", {"command": "allocate", "run_id": run_id})
+    await rig.until_held()
+    await rig.advance(minutes=minutes)
+    rig.wire.release()
+    await rig.ended(run_id)
+    await rig.traded()
+    return (await rig.orders())[f"paper-756733-{number}"]
+
+
 def an_order(rig: Rig) -> OrderDocument:
     return OrderDocument(
         order_ref="paper-756733-1",
         contract=Contract("SPY", con_id=756733),
         quantity=Decimal(10),
-        allocations=(),
+        allocations=(Share("alpha", Decimal(10)),),
+        is_reducing=True,
         order_type=OrderType.MKT,
         tif="DAY",
         limit_price=None,

@@ -22,6 +22,7 @@ from schemas.documents import (
     ControlDocument,
     CrossDocument,
     GenerationDocument,
+    Latch,
     LeaseDocument,
     OrderDocument,
     RunDocument,
@@ -143,6 +144,17 @@ async def test_a_trading_state_stricter_than_planned_writes_nothing(
 
 async def test_a_trading_state_that_became_looser_is_no_reason_to_wait(office: Office) -> None:
     office.desk = replace(office.desk, control=ControlDocument(TradingState.REDUCE_ONLY))
+    await office.record(an_order())
+    assert await office.has_written()
+
+
+async def test_a_net_made_while_latched_may_go_on_when_people_say_reduce_only(
+    office: Office,
+) -> None:
+    """It was made as strict as that already."""
+    latch = Latch("daily_loss", "too much was lost", NOW)
+    office.desk = replace(office.desk, reduce_only=latch)
+    await office.put(ControlDocument(TradingState.REDUCE_ONLY, "ann"), mode=Mode.PAPER)
     await office.record(an_order())
     assert await office.has_written()
 

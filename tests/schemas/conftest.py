@@ -44,7 +44,10 @@ NAMED: dict[str, st.SearchStrategy[Any]] = {
         ("sec_type", "exchange", "currency", "primary_exchange", "local_symbol", "last_trade_date"),
         WORD,
     ),
+    "from_": STRATEGY,
     "to": STRATEGY,
+    "numerator": st.integers(1, 1000),
+    "denominator": st.integers(1, 1000),
     "price": st.decimals("0.01", 10**6, places=4),
 }
 

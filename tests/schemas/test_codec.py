@@ -34,6 +34,7 @@ from schemas.messages import (
     Run,
     Target,
     Targets,
+    Transfer,
 )
 from schemas.values import Contract, Mode
 
@@ -191,6 +192,16 @@ def test_a_refusal_names_the_field_and_the_reason(data: bytes, sentence: str) ->
             "strategy: unknown field, did you mean strategies",
         ),
         (b'{"command": "adopt", "symbol": "SPY", "price": 0}', "price must be above 0"),
+        (b'{"command": "transfer", "to": "b", "quantity": 1, "price": 1}', "field from"),
+        (b'{"command": "unlock"}', "symbol must have 1 to 32 characters"),
+        (
+            b'{"command":"transfer","from":"a","to":"a","quantity":1,"price":1,"con_id":1}',
+            "to must be another ledger than from, a",
+        ),
+        (
+            b'{"command": "corporate_action", "con_id": 1, "numerator": 0, "denominator": 1}',
+            "numerator must be 1 to 1000, not 0",
+        ),
     ],
 )
 def test_a_bad_command_names_the_field_and_the_reason(data: bytes, sentence: str) -> None:
@@ -254,6 +265,17 @@ def test_a_schema_is_as_strict_as_decoding() -> None:
     assert all(part["additionalProperties"] is False for part in definitions.values())
     assert definitions["Target"]["properties"]["quantity"]["type"] == ["string", "number"]
     assert definitions["Target"]["required"] == ["symbol", "quantity"]
+
+
+def test_a_field_named_by_a_word_of_python_is_plain_in_json() -> None:
+    body = {"command": "transfer", "from": "a", "to": "b", "quantity": 1, "price": 2, "con_id": 1}
+    command = decode_command(json.dumps(body).encode())
+    assert isinstance(command, Transfer)
+    assert command.from_ == "a"
+    assert json.loads(encode(command))["from"] == "a"
+    schema = json_schema(Transfer)["$defs"]["Transfer"]
+    assert "from" in schema["properties"]
+    assert "from" in schema["required"]
 
 
 @pytest.mark.parametrize("kind", [Run, Adopt])

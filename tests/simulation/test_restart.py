@@ -51,12 +51,13 @@ async def killed_at(rig: Rig, *, before: str = "", after: str = "") -> None:
 
 
 async def test_a_command_killed_when_started_is_interrupted_and_not_resumed(active: Rig) -> None:
-    """Behaviour 5: never resumed with old prices."""
+    """Behaviour 5: never resumed with old prices; what waited for a net gets one of its own."""
     await killed_at(active, after="runs/a1")
     await active.start()
     run = await interrupted(active, "a1")
     assert run.reason == "the gateway ended meanwhile"
-    assert await active.orders() == {}
+    assert run.orders == ()
+    assert {order.run_id for order in (await active.orders()).values()} != {"a1"}
     assert any("a1 interrupted" in sentence for sentence in active.told("run"))
 
 
@@ -106,14 +107,15 @@ async def test_targets_killed_before_they_are_stored_come_again(active: Rig) -> 
 
 
 async def test_killed_before_the_journal_nothing_was_ordered(active: Rig) -> None:
-    """[W1]"""
+    """[W1]: the net that the next gateway makes of the targets left waiting is the first."""
     await killed_at(active, before="generations/756733")
-    await active.start()
-    await interrupted(active, "a1")
     assert await active.orders() == {}
+    await active.start()
+    assert (await interrupted(active, "a1")).orders == ()
     await active.command("allocate", "a2")
     await active.traded()
     assert await active.book("alpha") == {"SPY": 10}
+    assert list(await active.orders()) == [REF]
 
 
 async def test_killed_after_the_journal_the_order_is_unknown_and_locks_its_contract(
@@ -280,3 +282,15 @@ async def test_a_gateway_that_was_thought_dead_cannot_journal(active: Rig) -> No
         await task
     assert await active.orders() == {}
     assert active.simulator.exchange.positions == {}
+
+
+async def test_targets_said_unasked_are_netted_by_the_next_gateway(active: Rig) -> None:
+    """[N1c]: they are written and acked, and the gateway ends before their window does."""
+    await active.say("alpha", SPY=10)
+    await active.settled_before_coalescing()
+    await active.kill()
+    await active.start()
+    await active.settled()
+    await active.traded()
+    assert active.simulator.exchange.positions == {"SPY": 10}
+    assert await active.book("alpha") == {"SPY": 10}

@@ -8,7 +8,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from gateway.core.book import EMPTY, Lot, apply, compact, post, quantity
+from gateway.core.book import EMPTY, Lot, apply, compact, is_turned, post, quantity
 from schemas.documents import LedgerEntry
 
 
@@ -108,3 +108,24 @@ def test_money_is_conserved(build: Any, quantities: list[int], price: Decimal) -
         entry: LedgerEntry = build.entry(moved, str(price + number))
         now, paid = apply(now, entry), paid + entry.cost
     assert now.cost - now.realized == pytest.approx(paid, abs=Decimal("1e-12"))
+
+
+@pytest.mark.parametrize(("held", "change"), [(10, 10), (10, -5), (-8, 6), (3, -3)])
+def test_a_split_changes_the_shares_and_not_what_they_cost(
+    build: Any, held: int, change: int
+) -> None:
+    """[B2]"""
+    entry = build.entry(change, price=0, source="split-k1", at=build.now, is_split=True)
+    position = post(build.ledger({1: held}), build.spy, entry).positions["1"]
+    assert position.quantity == held + change
+    assert position.cost == held * 90
+    assert position.realized == 0
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "turned"),
+    [(5, -1, True), (-5, 1, True), (0, 3, True), (5, 0, False), (5, 1, False), (0, 0, False)],
+)
+def test_a_book_is_turned_when_it_is_on_another_side(before: int, after: int, turned: bool) -> None:
+    """[A3]"""
+    assert is_turned(Decimal(before), Decimal(after)) is turned

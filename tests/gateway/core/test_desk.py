@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 
 from gateway.core.broker import BrokerStatus, Commission, Connection
-from gateway.core.desk import Desk, evolve, own_ref
+from gateway.core.desk import Desk, evolve
 from gateway.core.events import (
     Adopted,
     CancelAsked,
@@ -24,6 +24,7 @@ from gateway.core.events import (
     Silent,
     Ticked,
 )
+from gateway.core.orders import own_ref
 from schemas.documents import ControlDocument, ExecutionDocument
 from schemas.values import Mode, TradingState
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from gateway.core.desk import Desk
-from gateway.core.limits import LIMITS, Candidate, is_increasing, refusal
+from gateway.core.limits import LIMITS, Candidate, refusal
 from schemas.documents import ControlDocument, Lock, RefusalEntry
 from schemas.values import Contract, Mode, TradingState
 
@@ -36,15 +36,6 @@ def check(entry: RefusalEntry | None, rule: str, value: str, bound: str) -> None
     assert (entry.rule, entry.value, entry.bound) == (rule, value, bound)
     assert entry.symbol in entry.sentence
     assert value in entry.sentence
-
-
-@pytest.mark.parametrize(
-    ("before", "change", "grows"),
-    [(0, 1, True), (5, 1, True), (5, -1, False), (5, -5, False), (5, -6, True), (-5, 6, True)],
-)
-def test_increasing_is_away_from_0_or_through_it(before: int, change: int, grows: bool) -> None:
-    """[N6]"""
-    assert is_increasing(Decimal(before), Decimal(change)) is grows
 
 
 def test_a_plain_order_passes_all_limits(build: Any) -> None:
@@ -141,10 +132,9 @@ def test_no_price_or_a_senseless_one_stops_what_increases(build: Any, price: int
 
 def test_a_close_needs_no_price(build: Any) -> None:
     """[N6]"""
-    assert refused(build, candidate(build, price=None, reducing=True)) is None
-    assert (
-        refused(build, candidate(build, price=build.price(age_seconds=9e9), reducing=True)) is None
-    )
+    desk = build.desk({}, {"a": {1: -10}})
+    for price in (None, build.price(age_seconds=9e9)):
+        assert refused(build, candidate(build, price=price, reducing=True), desk) is None
 
 
 @pytest.mark.parametrize("price_parts", [{"age_seconds": 9e9}, {"delayed": True}])
@@ -165,7 +155,9 @@ def test_delayed_prices_pass_only_in_paper_and_where_allowed(
 ) -> None:
     """[N4]"""
     looked_at = candidate(build, price=build.price(delayed=True))
-    entry = refused(build, looked_at, build.desk(mode=mode), delayed_data_allowed=allowed)
+    account = {Mode.PAPER: "DU1", Mode.LIVE: "U1"}[mode]
+    desk = build.desk(mode=mode, values=replace(build.base, account=account))
+    entry = refused(build, looked_at, desk, delayed_data_allowed=allowed)
     assert (entry is None) is passes
     if entry is not None:
         check(entry, "delayed_data", "delayed", "live")
@@ -178,22 +170,6 @@ def test_no_rate_of_exchange_is_taken_for_1(build: Any, reducing: bool, passes: 
     assert (entry is None) is passes
     if entry is not None:
         check(entry, "base_currency", "EUR", "USD")
-
-
-@pytest.mark.parametrize(("reducing", "passes"), [(True, True), (False, False)])
-def test_no_multiplier_is_taken_for_1(build: Any, reducing: bool, passes: bool) -> None:
-    """An ES future at 6000 is 300000 of notional, not 6000."""
-    future = replace(build.spy, symbol="ES", sec_type="FUT")
-    entry = refused(build, candidate(build, contract=future, reducing=reducing))
-    assert (entry is None) is passes
-    if entry is not None:
-        check(entry, "security_type", "FUT", "STK")
-
-
-def test_an_account_without_values_has_no_currency(build: Any) -> None:
-    entry = refused(build, candidate(build), build.desk(values=None))
-    assert entry is not None
-    assert entry.rule == "base_currency"
 
 
 # ---------------------------------------------------------------------- sizes

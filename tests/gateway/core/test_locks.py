@@ -3,7 +3,15 @@ from typing import Any
 
 import pytest
 
-from gateway.core.locks import lifted, overfilled, unexplained, unknown_order
+from gateway.core.locks import (
+    corrected,
+    lifted,
+    overfilled,
+    repeated,
+    unexplained,
+    unknown_order,
+    unlocked,
+)
 from schemas.documents import Lock
 
 
@@ -12,21 +20,68 @@ def locks(build: Any) -> dict[str, Lock]:
         "1": unexplained("SPY", Decimal(5), build.now),
         "2": overfilled(build.order({"a": 60}, contract=build.vixy), Decimal(2)),
         "3": unknown_order("C3", "paper-3-1", build.now),
+        "5": repeated([build.order({"a": -5})], 1, build.now),
     }
 
 
 @pytest.mark.parametrize(
     ("key", "words"),
-    [("1", "+5 SPY"), ("2", "+2 VIXY beyond its quantity of 60"), ("3", "paper-3-1")],
+    [
+        ("1", "+5 SPY"),
+        ("2", "+2 VIXY beyond its quantity of 60"),
+        ("3", "paper-3-1"),
+        ("5", "1 SELL orders in a row ended with nothing filled (paper-1-1); repeated_orders_max"),
+    ],
 )
 def test_a_lock_says_what_and_what_to_do(build: Any, key: str, words: str) -> None:
     """(behaviour 9) One sentence: what, which value, what to do next."""
     reason = locks(build)[key].reason
     assert words in reason
-    assert "say adopt" in reason or "say reconcile" in reason
+    assert any(f"say {word}" in reason for word in ("adopt", "reconcile", "unlock"))
 
 
-@pytest.mark.parametrize(("con_id", "left"), [(1, "23"), (2, "13"), (3, "123"), (4, "123")])
+@pytest.mark.parametrize(("con_id", "left"), [(1, "235"), (2, "135"), (3, "1235"), (5, "1235")])
 def test_explaining_lifts_the_locks_that_wait_for_it(build: Any, con_id: int, left: str) -> None:
     """[B3, R2] An order that nobody knows is not explained by an adoption."""
     assert set(lifted(locks(build), con_id)) == set(left)
+
+
+@pytest.mark.parametrize(
+    ("explained", "held", "words"),
+    [
+        (10, 20, "looks like a 2:1 split: say corporate_action"),
+        (-10, -200, "looks like a 20:1 split: say corporate_action"),
+        (40, 10, "looks like a 1:4 split: say corporate_action"),
+        (10, 60, ""),
+        (10, 19, ""),
+        (10, 0, ""),
+        (0, 10, ""),
+        (10, -20, ""),
+    ],
+)
+def test_an_unexplained_quantity_that_a_split_explains_says_so(
+    build: Any, explained: int, held: int, words: str
+) -> None:
+    """[B2]"""
+    missing = Decimal(held - explained)
+    reason = unexplained("SPY", missing, build.now, Decimal(held)).reason
+    assert ("split" in reason, words in reason) == (bool(words), True)
+
+
+def test_a_corrected_book_waits_for_unlock_and_for_nothing_else(build: Any) -> None:
+    """[A3]"""
+    held = (Decimal(10), Decimal(-2))
+    found = {"1": corrected(build.order({"a": 10}), "x.02", "a", held)}
+    assert "turned a's +10 SPY into -2" in found["1"].reason
+    assert lifted(found, 1) == found
+    assert unlocked(found, 2) == found
+    assert unlocked(found, 1) == {}
+    assert set(unlocked(locks(build), 1)) == set(locks(build))
+
+
+@pytest.mark.parametrize(("con_id", "left"), [(1, "1235"), (3, "1235"), (5, "123")])
+def test_unlock_lifts_the_lock_of_repeated_orders_and_none_that_facts_settle(
+    build: Any, con_id: int, left: str
+) -> None:
+    """[L] What is UNEXPLAINED, or an order that nobody knows, a person cannot wave through."""
+    assert set(unlocked(locks(build), con_id)) == set(left)

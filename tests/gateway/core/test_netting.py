@@ -292,7 +292,8 @@ def test_without_a_price_nobody_crosses_and_only_what_reduces_goes_on(build: Any
     """[N4, N6] a sells 60 of the 100 it closes; the 40 that b would have bought wait."""
     prices = {1: build.price(age_seconds=9_999)}
     desk = build.desk({"a": {1: 0}, "b": {1: 0}}, {"a": {1: 100}, "b": {1: -40}}, prices=prices)
-    plan = build.net(desk)
+    approved = replace(build.cause, waived=frozenset({"targets_vanished"}))
+    plan = net(desk, approved, build.now)
     assert (plan.crosses, allocated(plan)) == ((), {"a": -60})
     assert rules(plan) == {("quote_age", ("a", "b"))}
 

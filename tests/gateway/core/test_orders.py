@@ -161,3 +161,14 @@ def test_the_average_price_is_weighted_by_quantity(build: Any) -> None:
 def test_approved_carries_the_order(build: Any) -> None:
     order = build.order({"a": 60})
     assert Approved(order).order is order
+
+
+def test_an_order_busted_before_it_closes_waits_for_no_fill_that_is_no_more(build: Any) -> None:
+    """[A3]: the broker counted 10, of which 4 are taken back; with the other 6 it is over."""
+    order = build.order({"a": 10})
+    order = fill(order, build.execution("x.01", 4), build.now)
+    order = transition(order, build.report(BrokerStatus.CANCELLED, filled=Decimal(10)), build.now)
+    order = fill(order, build.execution("x.02", 0), build.now)
+    assert order.state == "WORKING"
+    order = fill(order, build.execution("y.01", 6), build.now)
+    assert (order.state, order.outcome, order.filled) == ("DONE", "cancelled", Decimal(6))

@@ -5,15 +5,17 @@ from decimal import Decimal
 from typing import Any
 
 from gateway.core.desk import Desk
-from gateway.core.events import Adopted, Journaled, RunOpened, Said
+from gateway.core.events import Adopted, Journaled, RunOpened, Said, Unlocked
 from gateway.core.records import Stored, changed, journal, ledger_documents, restored
 from schemas import codec
 from schemas.documents import (
     DOCUMENTS,
     GenerationDocument,
+    Latch,
     LatchesDocument,
     LedgerDocument,
     OrderDocument,
+    StatusDocument,
     TargetsDocument,
 )
 from schemas.values import EXTERNAL
@@ -24,7 +26,10 @@ ORDER = "positions/paper/openOrders/paper-1-1"
 def stored_of(desk: Desk) -> Stored:
     """What a gateway would find, had this desk been written, through the codec and back."""
     return Stored(
-        latches=again(LatchesDocument, LatchesDocument(desk.locks)),
+        latches=again(
+            LatchesDocument,
+            LatchesDocument(desk.locks, unlocked={str(k): n for k, n in desk.unlocked.items()}),
+        ),
         ledgers={name: again(LedgerDocument, led) for name, led in desk.ledgers.items()},
         targets={name: again(TargetsDocument, said) for name, said in desk.targets.items()},
         orders={ref: again(OrderDocument, order) for ref, order in desk.orders.items()},
@@ -46,11 +51,38 @@ def test_a_desk_that_did_not_change_writes_nothing(build: Any) -> None:
 
 def test_what_the_documents_remember_is_what_the_desk_was(build: Any) -> None:
     """Restart: all but what people set and the broker tells anew."""
-    before = build.filled(build.ordered(), "paper-1-1")
+    before = build.after(build.filled(build.ordered(), "paper-1-1"), Unlocked(1))
+    assert before.unlocked == {1: 1}
     desk = restored(Desk(before.mode, epoch=2), stored_of(before))
-    for name in ("locks", "ledgers", "targets", "orders", "generations"):
+    for name in ("locks", "unlocked", "ledgers", "targets", "orders", "generations"):
         assert getattr(desk, name) == getattr(before, name)
     assert (desk.epoch, desk.positions, desk.read_at) == (2, {}, None)
+
+
+def test_the_day_and_its_latch_outlive_the_gateway(build: Any) -> None:
+    status = StatusDocument("2026-01-05", Decimal(1000), Decimal(1200), 3, Decimal("500.5"))
+    latch = Latch("daily_loss", "too much was lost", build.now)
+    before = build.desk()
+    written = changed(before, replace(before, status=status, reduce_only=latch))
+    assert written == {
+        "status/paper": status,
+        "latches/paper": LatchesDocument(reduce_only=latch),
+    }
+    again_read = Stored(
+        latches=again(LatchesDocument, written["latches/paper"]),
+        status=again(StatusDocument, written["status/paper"]),
+    )
+    desk = restored(Desk(before.mode), again_read)
+    assert (desk.status, desk.reduce_only) == (status, latch)
+
+
+def test_the_journal_counts_its_orders_in_the_same_transaction(build: Any) -> None:
+    """RTS 6, article 15(2)"""
+    before = build.desk(status=StatusDocument("2026-01-05", Decimal(1000), Decimal(1000)))
+    order = build.order({"a": 5}, state="PENDING")
+    after = build.after(before, Journaled((order,), ()))
+    _, documents = journal(before, after, (order,), ())
+    assert documents["status/paper"].orders == 1
 
 
 def test_a_first_start_has_an_empty_external(build: Any) -> None:
@@ -98,6 +130,13 @@ def test_a_reading_writes_the_snapshot_and_the_brokers_list(build: Any) -> None:
     written = changed(before, after)
     assert written["positions/paper"].unexplained == {"1": Decimal(5)}
     assert written["positions/paper/holdings/all_positions"].positions["1"].quantity == 5
+
+
+def test_an_unlock_is_written_so_that_it_outlives_a_restart(build: Any) -> None:
+    """[L] Else the same orders would lock their contract again."""
+    before = build.ordered()
+    written = changed(before, build.after(before, Unlocked(1)))
+    assert written["latches/paper"] == LatchesDocument({}, unlocked={"1": 1})
 
 
 def test_an_open_run_is_written_as_it_goes_on(build: Any) -> None:

@@ -2,7 +2,9 @@ from typing import Any
 
 import pytest
 
-from gateway.core.targets import held, is_newer
+from gateway.core.events import NetAsked, NetCause, Netted, Said, Ticked
+from gateway.core.records import Stored, restored
+from gateway.core.targets import counts, held, holding, is_newer, merged
 
 
 @pytest.mark.parametrize(("seconds", "newer"), [(1, True), (0, False), (-1, False)])
@@ -24,3 +26,56 @@ def test_the_first_word_of_a_strategy_may_be_hold(build: Any) -> None:
     said = build.said("a", {}, last_status="hold", last_reason="too few bars")
     kept = held(None, said)
     assert (kept.targets, kept.last_status, kept.last_reason) == ((), "hold", "too few bars")
+
+
+def test_targets_said_unasked_wait_for_a_net_also_beyond_a_restart(build: Any) -> None:
+    """[N1c]: the desk that its documents make owes the same net, until one is made."""
+    said = build.said("a", {1: 10}, last_message_id="m7")
+    due = build.after(build.desk(), Said(said))
+    again = restored(build.desk(), Stored(targets=due.targets))
+    assert (again.coalesce_at, again.coalesce_id) == (said.last_as_of, "m7")
+    netted = build.after(due, Ticked(), Netted())
+    assert restored(build.desk(), Stored(targets=netted.targets)).coalesce_at is None
+
+
+def test_an_answer_to_a_run_waits_for_no_net_of_its_own(build: Any) -> None:
+    """[N1]: late answers are traded by the next net, whatever makes it due."""
+    late = build.after(build.desk(), Said(build.said("a", {1: 10}, last_run_id="run-1")))
+    assert restored(build.desk(), Stored(targets=late.targets)).coalesce_at is None
+
+
+def test_a_dry_net_leaves_what_waits_waiting(build: Any) -> None:
+    dry = NetCause("allocate", "run-2", dry_run=True)
+    due = build.after(build.desk(), Said(build.said("a", {1: 10})), NetAsked(dry), Netted())
+    assert due.targets["a"].waits_for_net
+
+
+@pytest.mark.parametrize(
+    ("parts", "con_id", "seconds", "count"),
+    [
+        ({}, 1, 0, True),
+        ({}, 1, 3600, True),
+        ({}, 1, 3601, False),
+        ({}, 2, 0, False),
+        ({"last_status": "hold"}, 1, 0, False),
+    ],
+)
+def test_targets_count_while_they_are_fresh_and_name_the_contract(
+    build: Any, parts: dict[str, Any], con_id: int, seconds: int, count: bool
+) -> None:
+    """[N2, A3]"""
+    said = build.said("a", {1: 5}, **parts)
+    assert counts(said, con_id, build.later(seconds)) is count
+    assert not counts(holding(said, con_id, build.now), con_id, build.now)
+    assert not counts(None, con_id, build.now)
+
+
+@pytest.mark.parametrize(("seconds", "left"), [(-1, {"1"}), (0, set()), (1, set())])
+def test_a_contract_is_held_until_something_newer_is_said(
+    build: Any, seconds: int, left: set[str]
+) -> None:
+    """[A4]"""
+    known = holding(build.said("a", {1: 5}, as_of=build.later(-60)), 1, build.now)
+    for status in ("targets", "hold"):
+        said = build.said("a", {1: 6}, as_of=build.later(seconds), last_status=status)
+        assert set(merged(known, said).held_contracts) == left

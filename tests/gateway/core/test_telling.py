@@ -10,7 +10,7 @@ from gateway.core.broker import BrokerStatus
 from gateway.core.desk import Desk
 from gateway.core.events import NotSent, Said, Silent
 from gateway.core.netting import Plan
-from schemas.documents import ControlDocument, RefusalEntry
+from schemas.documents import ControlDocument, Latch, RefusalEntry
 from schemas.messages import Report
 from schemas.values import Mode, TradingState
 
@@ -39,6 +39,16 @@ def test_a_fill_is_told_with_its_shares_and_then_the_order_s_end(build: Any) -> 
         ("execution", "paper-1-1: +15 SPY at 100 -> a +7, b +7, c +1"),
         ("order", "paper-1-1: BUY 15 SPY is DONE, filled: +15 at 100"),
     ]
+
+
+def test_a_latch_is_told_as_an_alert_when_it_falls_and_when_it_is_lifted(build: Any) -> None:
+    free = build.desk()
+    latched = replace(free, reduce_only=Latch("drawdown", "too much was lost", build.now))
+    said = [("alert", "trading is latched reduce_only: too much was lost")]
+    assert told(build, free, latched) == said
+    assert told(build, latched, replace(latched, epoch=2)) == []
+    lifted = [("alert", "trading is not latched reduce_only any more")]
+    assert told(build, latched, free) == lifted
 
 
 def test_a_fill_that_comes_twice_is_told_once(build: Any) -> None:
@@ -157,3 +167,14 @@ def test_a_run_s_end_is_told_after_what_happened_in_it(build: Any) -> None:
 
     story = telling.in_order([report("run"), report("cross")], [report("order")])
     assert [r.kind for r in story] == ["cross", "order", "run"]
+
+
+def test_an_orphan_is_told_with_what_it_holds_and_what_to_do(build: Any) -> None:
+    """[B6]"""
+    desk = build.desk(books={"gone": {1: 3, 2: -1}, "a": {1: 5}})
+    (report,) = telling.orphaned(desk, "c1", build.now)
+    assert (report.kind, report.strategy, report.run_id) == ("alert", "gone", "c1")
+    assert report.sentence == (
+        "strategies/gone is gone and its book is an orphan that holds +3 SPY, -1 VIXY; say "
+        "transfer to another strategy or to EXTERNAL, or make strategies/gone again and want 0"
+    )

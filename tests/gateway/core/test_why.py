@@ -4,6 +4,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+from gateway.core import batch_limits
 from gateway.core.limits import NAMES
 from gateway.core.netting import net
 from gateway.core.why import Evidence, crosses_of, story
@@ -69,7 +70,7 @@ def test_the_story_tells_the_whole_chain_in_its_order(build: Any) -> None:
         "Of the order belong to: a +60.",
         "b -40, a +40 met inside at 100, the last trade of 2026-01-05T15:00:00+00:00 "
         "(paper-1-1-cross).",
-        f"These limits looked at it and let it pass: {', '.join(NAMES)}.",
+        f"These limits looked at it and let it pass: {', '.join((*NAMES, *batch_limits.NAMES))}.",
         "Refused in the same run of c, by order_notional_max: an order worth 9 is too much.",
         "IB's what-if answer before it was sent: initial_margin_after 3000.",
         "IB knows it as order id 5 of client 1, permId 9; it was written under lease epoch 1.",

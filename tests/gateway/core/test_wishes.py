@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -5,7 +6,13 @@ from typing import Any
 import pytest
 
 from gateway.core.desk import Desk
-from gateway.core.wishes import contracts, in_flight_shares, wanted_changes, whole
+from gateway.core.wishes import (
+    all_wanted_changes,
+    contracts,
+    in_flight_shares,
+    wanted_changes,
+    whole,
+)
 from schemas.documents import WantedChange
 
 
@@ -165,3 +172,22 @@ def test_external_alone_puts_no_contract_up_for_trade(build: Any) -> None:
     """[B2, M2] What no strategy names, holds or has in flight is never touched."""
     desk = build.desk({"a": {1: 5}}, {"b": {2: 5}, "EXTERNAL": {3: 5}}, orders=[])
     assert set(contracts(desk, {})) == {1, 2}
+
+
+def test_all_wanted_changes_are_those_of_each_contract_in_the_order_of_conids(build: Any) -> None:
+    """[N3]"""
+    order = build.order({"a": 5, "b": 3})
+    desk = build.desk({"a": {2: 5, 1: 7}, "b": {1: 3}}, {"b": {1: 2}, "c": {3: 4}}, orders=[order])
+    found = all_wanted_changes(desk, {}, build.now)
+    assert list(found) == [1, 2, 3]
+    for contract, changes in found.values():
+        assert changes == wanted_changes(desk, contract, {}, build.now)
+    assert {c.strategy: c.change for c in found[1][1]} == {"a": 2, "b": -2}
+
+
+def test_where_targets_name_a_contract_twice_the_first_counts(build: Any) -> None:
+    """[N2]"""
+    once, again = build.said("a", {1: 5}), build.said("a", {1: 9})
+    twice = replace(once, targets=(*once.targets, *again.targets))
+    (change,) = wanted_changes(build.desk({"a": twice}), build.spy, {}, build.now)
+    assert change.effective_target == 5

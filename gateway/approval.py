@@ -1,0 +1,62 @@
+"""The command `approve`: a person looked at wishes that vanished and lets them be carried out."""
+
+from dataclasses import replace
+from typing import Final
+
+from gateway.core import wishes
+from gateway.core.batch_limits import TARGETS_VANISHED
+from gateway.core.events import NetAsked, NetCause, RunOpened
+from gateway.errand import CommandRefused, Errand
+from gateway.floor import Floor
+from gateway.store_rules import check_document_path
+from schemas.documents import RunDocument, WantedChange, path_of
+from schemas.messages import Approve
+
+_NO_OVERLAY: Final[wishes.Overlay] = {}
+
+
+async def approve(floor: Floor, errand: Errand) -> RunDocument | None:
+    """Net now what the run named wanted, without the guard that stopped it; the net closes the run.
+
+    Raises `CommandRefused` unless that guard stopped it and nobody has said anything newer.
+    """
+    command: Approve = errand.command
+    await floor.configure()
+    await floor.reconcile()
+    stopped = await _stopped(floor, command.run_id)
+    newer = _newer(floor, stopped)
+    if newer:
+        raise CommandRefused(
+            f"run_id: {', '.join(newer)} wants something else since {stopped.run_id}; "
+            f"say allocate, and approve what that run refuses"
+        )
+    floor.happen(RunOpened(replace(errand.run, state="ASKED", deadline=floor.now)))
+    waived = frozenset({TARGETS_VANISHED})
+    floor.happen(NetAsked(NetCause("approve", errand.run.run_id, waived=waived)))
+    return None
+
+
+async def _stopped(floor: Floor, run_id: str) -> RunDocument:
+    """The run that waits for a person. Raises `CommandRefused`."""
+    try:
+        path = path_of(RunDocument, run_id=run_id)
+        check_document_path(path)
+    except ValueError as error:
+        raise CommandRefused(f"run_id: {error}") from error
+    run = await floor.doors.archive.read(RunDocument, path)
+    if run is None:
+        raise CommandRefused(f"run_id: there is no run {run_id}; take it from the refusal")
+    if not any(entry.rule == TARGETS_VANISHED for entry in run.refusals):
+        raise CommandRefused(f"run_id: {run_id} was not refused by {TARGETS_VANISHED}")
+    return run
+
+
+def _newer(floor: Floor, stopped: RunDocument) -> list[str]:
+    """Strategies whose wishes come from a message that the run did not know."""
+    desk, now = floor.desk, floor.now
+    known = {(change.strategy, change.message_id) for change in stopped.wanted}
+    found: list[WantedChange] = []
+    for contract in wishes.contracts(desk, _NO_OVERLAY).values():
+        found.extend(wishes.wanted_changes(desk, contract, _NO_OVERLAY, now))
+    said = {(change.strategy, change.message_id) for change in found}
+    return sorted({strategy for strategy, _ in said - known})

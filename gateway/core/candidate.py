@@ -1,0 +1,84 @@
+"""What the limits look at: one order or cross in one contract, and how a limit refuses it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+
+from gateway.core import book
+from gateway.core.desk import Desk
+from gateway.core.prices import Price
+from schemas.documents import RefusalEntry, Share
+from schemas.values import Contract
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Something about to be ordered or crossed in one contract.
+
+    `quantity` is 0 for a cross, whose shares sum to nothing. `reducing` is [N6]'s word: the
+    broker's position comes nearer to 0 and does not change its sign; for a cross: every book does.
+    `cause` is the reason of the net that wants it (`events.NetCause.reason`).
+    """
+
+    contract: Contract
+    quantity: Decimal
+    shares: tuple[Share, ...]
+    reducing: bool
+    price: Price | None
+    is_cross: bool = False
+    cause: str = ""
+
+    @property
+    def notional(self) -> Decimal:
+        """Money at stake at the reference price, unsigned, in the contract's currency."""
+        quantity = max((abs(s.quantity) for s in self.shares), default=Decimal(0))
+        return self.worth(quantity if self.is_cross else self.quantity)
+
+    def worth(self, quantity: Decimal) -> Decimal:
+        """What a quantity costs at the reference price, unsigned; 0 without a price."""
+        value = self.price.value if self.price else Decimal(0)
+        return abs(quantity) * value * self.contract.multiplier
+
+
+type Rule = Callable[[Candidate, Desk, datetime], RefusalEntry | None]
+
+
+def is_increasing(before: Decimal, change: Decimal) -> bool:
+    """Whether a change takes a holding further from 0, or through it."""
+    after = before + change
+    return abs(after) > abs(before) or before * after < 0
+
+
+def held(desk: Desk, strategy: str, con_id: int) -> Decimal:
+    """What a strategy's book holds of a contract."""
+    ledger = desk.ledgers.get(strategy)
+    return book.quantity(ledger, con_id) if ledger else Decimal(0)
+
+
+def growing(candidate: Candidate, desk: Desk) -> tuple[Share, ...]:
+    """The shares that take their own book further from 0."""
+    con_id = candidate.contract.con_id
+    return tuple(
+        share
+        for share in candidate.shares
+        if is_increasing(held(desk, share.strategy, con_id), share.quantity)
+    )
+
+
+def only(candidate: Candidate, names: frozenset[str]) -> Candidate:
+    """The candidate as the business of those strategies that a rule refuses; others may go on."""
+    return replace(candidate, shares=tuple(s for s in candidate.shares if s.strategy in names))
+
+
+def refuse(candidate: Candidate, rule: str, sentence: str, value: str, bound: str) -> RefusalEntry:
+    """The refusal of a candidate, of all the strategies that have a share in it."""
+    return RefusalEntry(
+        rule=rule,
+        sentence=sentence,
+        symbol=candidate.contract.symbol,
+        con_id=candidate.contract.con_id,
+        strategies=tuple(sorted(share.strategy for share in candidate.shares)),
+        value=value,
+        bound=bound,
+    )

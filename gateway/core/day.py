@@ -1,0 +1,97 @@
+"""The trading day: its count of orders, its turnover, and the losses that end buying for it.
+
+RTS 6, article 15(2): an order counts at once when it is journaled, whatever becomes of it. Days are
+New York's, by the dates of the readings.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from schemas.documents import Latch, OrderDocument, Settings, StatusDocument
+
+NEW_YORK: Final = ZoneInfo("America/New_York")
+
+
+def date_of(at: datetime) -> str:
+    """The date in New York, `2026-01-05`; such texts sort by time."""
+    return at.astimezone(NEW_YORK).date().isoformat()
+
+
+def read(
+    known: StatusDocument | None, equity: Decimal, at: datetime, orders: Iterable[OrderDocument]
+) -> StatusDocument:
+    """The status after a reading; the first one of a new day begins it.
+
+    What was journaled between midnight and that reading is counted from the orders themselves.
+    """
+    if known is None or date_of(at) > known.day:
+        highest = max(known.highest_equity, equity) if known else equity
+        begun = StatusDocument(date_of(at), equity, highest)
+        return counted(begun, [order for order in orders if date_of(order.created_at) == begun.day])
+    if equity <= known.highest_equity:
+        return known
+    return replace(known, highest_equity=equity)
+
+
+def counted(known: StatusDocument, orders: Iterable[OrderDocument]) -> StatusDocument:
+    """The status once these orders are journaled."""
+    new = tuple(orders)
+    if not new:
+        return known
+    turnover = sum((worth(order) for order in new), known.turnover)
+    return replace(known, orders=known.orders + len(new), turnover=turnover)
+
+
+def worth(order: OrderDocument) -> Decimal:
+    """An order's part in the turnover: unsigned, at its decision price.
+
+    One that reduces may have been decided without a price; it then counts as an order only.
+    """
+    price = order.decision_price or Decimal(0)
+    return abs(order.quantity) * price * order.contract.multiplier
+
+
+def restarted(known: StatusDocument, equity: Decimal) -> StatusDocument:
+    """The status after a person lifted a latch: losses are measured from here."""
+    return replace(known, start_of_day_equity=equity, highest_equity=equity)
+
+
+def breach(
+    status: StatusDocument, settings: Settings, equity: Decimal, at: datetime
+) -> Latch | None:
+    """The latch that a loss asks for: of the day first, else from the highest equity."""
+    return _daily_loss(status, settings, equity, at) or _drawdown(status, settings, equity, at)
+
+
+def _daily_loss(
+    status: StatusDocument, settings: Settings, equity: Decimal, at: datetime
+) -> Latch | None:
+    bound = settings.daily_loss_fraction_max * status.start_of_day_equity
+    loss = status.start_of_day_equity - equity
+    if loss <= bound:
+        return None
+    reason = (
+        f"equity {equity:.2f} is {loss:.2f} below the day's start of "
+        f"{status.start_of_day_equity:.2f}, over the bound of {bound:.2f} "
+        f"(daily_loss_fraction_max); look at the account, then say resume"
+    )
+    return Latch("daily_loss", reason, at)
+
+
+def _drawdown(
+    status: StatusDocument, settings: Settings, equity: Decimal, at: datetime
+) -> Latch | None:
+    bound = settings.drawdown_fraction_max * status.highest_equity
+    loss = status.highest_equity - equity
+    if loss <= bound:
+        return None
+    reason = (
+        f"equity {equity:.2f} is {loss:.2f} below its highest of {status.highest_equity:.2f}, "
+        f"over the bound of {bound:.2f} (drawdown_fraction_max); look at the account, then say "
+        f"resume"
+    )
+    return Latch("drawdown", reason, at)

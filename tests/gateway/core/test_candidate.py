@@ -1,0 +1,40 @@
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from gateway.core.candidate import Candidate, growing, held, is_increasing, only, refuse
+
+
+def candidate(build: Any, shares: dict[str, int], **parts: Any) -> Candidate:
+    quantity = Decimal(sum(shares.values()))
+    known = {"reducing": False, "price": build.price()}
+    return Candidate(build.spy, quantity, build.shares(shares), **{**known, **parts})
+
+
+@pytest.mark.parametrize(
+    ("before", "change", "grows"),
+    [(0, 1, True), (5, 1, True), (5, -1, False), (5, -5, False), (5, -6, True), (-5, 6, True)],
+)
+def test_increasing_is_away_from_0_or_through_it(before: int, change: int, grows: bool) -> None:
+    """[N6]"""
+    assert is_increasing(Decimal(before), Decimal(change)) is grows
+
+
+def test_an_order_is_worth_its_quantity_and_a_cross_its_largest_share(build: Any) -> None:
+    assert candidate(build, {"a": -7, "b": -3}).notional == 1000
+    assert candidate(build, {"a": 7, "b": -4, "c": -3}, is_cross=True).notional == 700
+    assert candidate(build, {"a": 7}, price=None).notional == 0
+
+
+def test_growing_shares_are_those_that_take_their_own_book_further_from_0(build: Any) -> None:
+    desk = build.desk({}, {"a": {1: -10}, "b": {1: 5}})
+    found = growing(candidate(build, {"a": 10, "b": 1, "c": 1}), desk)
+    assert [share.strategy for share in found] == ["b", "c"]
+    assert (held(desk, "b", 1), held(desk, "b", 2), held(desk, "z", 1)) == (5, 0, 0)
+
+
+def test_a_refusal_names_all_whose_business_it_is(build: Any) -> None:
+    whole = candidate(build, {"b": 2, "a": 1})
+    assert refuse(whole, "rule", "why", "3", "2").strategies == ("a", "b")
+    assert refuse(only(whole, frozenset({"b"})), "rule", "why", "3", "2").strategies == ("b",)

@@ -1,0 +1,168 @@
+"""Limits on what may be traded at all, through the whole table that netting asks."""
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from gateway.core.events import NetCause
+from gateway.core.limits import Candidate, refusal
+from gateway.core.netting import net
+from schemas.documents import RefusalEntry
+from schemas.values import Contract, Mode
+
+
+def candidate(build: Any, **parts: Any) -> Candidate:
+    """An increasing order of 10 SPY for a at a fresh price of 100, asked for by a run."""
+    known = {"contract": build.spy, "quantity": Decimal(10), "shares": build.shares({"a": 10})}
+    asked = {"reducing": False, "price": build.price(), "cause": "barrier"}
+    return Candidate(**{**known, **asked, **parts})
+
+
+def refused(build: Any, **settings: Any) -> RefusalEntry | None:
+    """What the table says of the order, or of the contract given, under these settings."""
+    parts = {key: settings.pop(key) for key in ("contract", "reducing") if key in settings}
+    desk = build.settings_of(build.desk(), **settings)
+    return refusal(candidate(build, **parts), desk, build.now)
+
+
+# ---------------------------------------------------------------------- account against mode
+
+
+@pytest.mark.parametrize("reducing", [True, False])
+@pytest.mark.parametrize(
+    ("mode", "account", "passes"),
+    [
+        (Mode.PAPER, "DU1234567", True),
+        (Mode.PAPER, "DF1234567", True),
+        (Mode.PAPER, "U1234567", False),
+        (Mode.PAPER, "F1234567", False),
+        (Mode.PAPER, "D1234567", False),
+        (Mode.LIVE, "U1234567", True),
+        (Mode.LIVE, "F1234567", True),
+        (Mode.LIVE, "DU1234567", False),
+        (Mode.LIVE, "DF1234567", False),
+        (Mode.LIVE, "I1234567", False),
+    ],
+)
+def test_the_account_is_of_the_modes_kind(
+    build: Any, mode: Mode, account: str, passes: bool, reducing: bool
+) -> None:
+    """[L account prefix] Nothing at all passes otherwise, also not what reduces."""
+    desk = build.desk(mode=mode, values=replace(build.base, account=account))
+    entry = refusal(candidate(build, reducing=reducing), desk, build.now)
+    assert (entry is None) is passes
+    if entry is not None:
+        assert (entry.rule, entry.value) == ("account_prefix", account)
+        assert account in entry.sentence
+        assert entry.bound == {"paper": "DU or DF", "live": "U or F"}[mode]
+        assert entry.bound in entry.sentence
+
+
+def test_an_account_that_nobody_knows_trades_nothing(build: Any) -> None:
+    entry = refusal(candidate(build, reducing=True), build.desk(values=None), build.now)
+    assert entry is not None
+    assert (entry.rule, entry.value) == ("account_prefix", "none")
+
+
+# ---------------------------------------------------------------------- which contracts
+
+
+@pytest.mark.parametrize(
+    ("settings", "value", "bound"),
+    [
+        ({}, None, None),
+        ({"symbols_allowed": ("SPY", "VIXY")}, None, None),
+        ({"symbols_allowed": ("spy",)}, None, None),
+        ({"symbols_allowed": ("SPYX", "VIXY")}, "SPY", "SPYX, VIXY"),
+        ({"symbols_denied": ("SPYX",)}, None, None),
+        ({"symbols_denied": ("VIXY", "SPY")}, "SPY", "not VIXY, SPY"),
+        ({"symbols_denied": ("spy",)}, "SPY", "not spy"),
+        ({"symbols_allowed": ("SPY",), "symbols_denied": ("SPY",)}, "SPY", "not SPY"),
+        ({"sec_types_allowed": ("CASH", "STK")}, None, None),
+        ({"sec_types_allowed": ("CASH",)}, "STK", "CASH"),
+        ({"sec_types_allowed": ()}, "STK", "nothing"),
+    ],
+)
+def test_only_contracts_that_people_allow_are_traded(
+    build: Any, settings: dict[str, Any], value: str | None, bound: str | None
+) -> None:
+    """[L contract allowed]"""
+    entry = refused(build, **settings)
+    assert (entry is None) is (value is None)
+    if entry is not None:
+        assert (entry.rule, entry.value, entry.bound) == ("contract_allowed", value, bound)
+        assert entry.sentence.startswith("SPY is ")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"symbols_allowed": ("VIXY",)}, {"symbols_denied": ("SPY",)}, {"sec_types_allowed": ()}],
+)
+def test_what_is_not_allowed_any_more_may_be_sold(build: Any, settings: dict[str, Any]) -> None:
+    """[N6]"""
+    assert refused(build, reducing=True, **settings) is None
+
+
+@pytest.mark.parametrize(
+    ("multiplier", "allowed", "bound"),
+    [(1, ("STK",), "STK"), (1, ("STK", "FUT"), "a known multiplier"), (50, ("FUT",), None)],
+)
+def test_no_multiplier_is_taken_for_1(
+    build: Any, multiplier: int, allowed: tuple[str, ...], bound: str | None
+) -> None:
+    """An ES future at 6000 is 300000 of notional, not 6000: allowing FUT alone is not enough."""
+    future = Contract("ES", sec_type="FUT", con_id=1, multiplier=Decimal(multiplier))
+    entry = refused(build, contract=future, sec_types_allowed=allowed)
+    assert (entry.bound if entry else None) == bound
+
+
+# ---------------------------------------------------------------------- after a rejection
+
+
+@pytest.mark.parametrize(
+    ("cause", "outcome", "passes"),
+    [
+        ("barrier", "rejected", True),
+        ("allocate", "rejected", True),
+        ("targets", "rejected", False),
+        ("cancel confirmed", "rejected", False),
+        ("targets", "cancelled", True),
+        ("targets", "filled", True),
+        ("targets", "not_sent", True),
+    ],
+)
+def test_a_rejection_makes_the_contract_wait_for_the_next_run(
+    build: Any, cause: str, outcome: str, passes: bool
+) -> None:
+    """[N8] By a whole net, so that its cause is what decides."""
+    over = build.order({"a": 10}, state="DONE", outcome=outcome, reason="201 no margin")
+    desk = build.desk({"a": {1: 10}}, orders=[over], generations={1: 1})
+    plan = net(desk, NetCause(cause, "run-2"), build.now)
+    assert bool(plan.orders) is passes
+    assert [(r.rule, r.value) for r in plan.refusals] == (
+        [] if passes else [("order_rejected_before", "paper-1-1")]
+    )
+    assert all("201 no margin" in r.sentence for r in plan.refusals)
+    assert all("say run or allocate" in r.sentence for r in plan.refusals)
+
+
+def test_only_the_latest_order_of_the_contract_counts(build: Any) -> None:
+    """[N8] A rejection that a later order has got over, or another contract's, holds nothing up."""
+    rejected = {"state": "DONE", "outcome": "rejected"}
+    old = build.order({"a": 10}, **rejected)
+    later = build.order(
+        {"a": 10}, order_ref="paper-1-2", generation=2, state="DONE", outcome="cancelled"
+    )
+    other = build.order({"a": 10}, contract=build.vixy, generation=9, **rejected)
+    desk = build.desk(orders=[later, old, other])
+    assert refusal(candidate(build, cause="targets"), desk, build.now) is None
+
+
+def test_a_cross_waits_with_its_contract(build: Any) -> None:
+    """[N8] Half of what two strategies want must not be done by the books alone."""
+    over = build.order({"a": 10}, state="DONE", outcome="rejected")
+    desk = build.desk({"a": {1: 10}, "b": {1: -4}}, orders=[over], generations={1: 1})
+    plan = net(desk, NetCause("targets", "run-2"), build.now)
+    assert (plan.crosses, plan.orders) == ((), ())

@@ -1,0 +1,291 @@
+"""Transfers, splits, unlocks and orphans, as events on a desk [A4, B2, A3, R2, B6]."""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.core import book, settlement
+from gateway.core.desk import Desk
+from gateway.core.events import OrderSettled, Said, Unlocked
+from gateway.core.locks import unknown_order
+from gateway.core.settlement import CannotSettle, Orphan
+from gateway.core.wishes import wanted_changes
+from schemas.documents import OrderDocument
+from schemas.messages import CorporateAction, Transfer, Unlock
+from schemas.values import EXTERNAL
+
+HELD = st.integers(-60, 60)
+
+
+def give(source: str, to: str, quantity: int) -> Transfer:
+    return Transfer(source, to, Decimal(quantity), Decimal(100), symbol="SPY")
+
+
+def split_desk(build: Any, desk: Desk, numerator: int, denominator: int, held: int) -> Desk:
+    """The desk after the broker showed `held` and a person confirmed the split."""
+    read = build.settled(desk, {1: held} if held else {})
+    command = CorporateAction(numerator, denominator, symbol="SPY")
+    after: Desk = build.after(read, settlement.split(read, command, "split-k1", build.now))
+    return after
+
+
+def truncated(quantity: int, numerator: int, denominator: int) -> int:
+    whole = abs(quantity) * numerator // denominator
+    return whole if quantity > 0 else -whole
+
+
+def unknown_order_desk(build: Any, **parts: Any) -> Desk:
+    """An order of yesterday, of which a reading made now knows nothing."""
+    order = build.order({"a": 10}, created_at=build.now - timedelta(days=1), **parts)
+    settled: Desk = build.settled(build.desk({"a": {1: 10}}, orders=[order]), {})
+    return settled
+
+
+@pytest.mark.parametrize(
+    ("source", "to", "quantity", "after"),
+    [
+        ("a", "b", 4, {"a": 6, "b": 4, EXTERNAL: -5}),
+        ("a", EXTERNAL, 10, {EXTERNAL: 5}),
+        (EXTERNAL, "a", -5, {"a": 5}),
+    ],
+)
+def test_a_transfer_changes_no_sum(
+    build: Any, source: str, to: str, quantity: int, after: dict[str, int]
+) -> None:
+    """[A4, B3]"""
+    desk = build.settled(build.desk(books={"a": {1: 10}, EXTERNAL: {1: -5}}), {1: 5})
+    event = settlement.transfer(desk, give(source, to, quantity), "transfer-t1", build.now)
+    moved = build.after(desk, event)
+    assert build.books(moved) == after
+    assert moved.position(1) == 5
+    assert build.after(moved, event) == moved
+
+
+def test_a_receivers_old_target_is_not_traded_against_what_it_received(build: Any) -> None:
+    """[A4]"""
+    desk = build.desk({"a": {1: 10}, "b": {1: 1}}, {"a": {1: 10}, "b": {1: 1}})
+    moved = build.after(desk, settlement.transfer(desk, give("a", "b", 4), "t", build.now))
+    changes = {c.strategy: c for c in wanted_changes(moved, build.spy, {}, build.now)}
+    assert changes["b"].change == 0
+    assert changes["b"].effective_target == 5
+    assert changes["b"].reason.startswith("held: its book was changed by hand")
+    old = build.said("b", {1: 2}, as_of=build.later(-1), last_as_of=build.later(-1))
+    assert build.after(moved, Said(old)) == moved
+    new = build.said("b", {1: 2}, as_of=build.later(1), last_as_of=build.later(1))
+    spoken = build.after(moved, Said(new))
+    changes = {c.strategy: c for c in wanted_changes(spoken, build.spy, {}, build.now)}
+    assert changes["b"].change == -3
+
+
+def test_a_message_decided_before_the_transfer_does_not_end_the_hold(build: Any) -> None:
+    """[A4] Newer than the last one, yet as of before the person's act."""
+    old = build.said("b", {1: 1}, as_of=build.later(-60))
+    desk = build.desk({"b": old}, {"a": {1: 10}, "b": {1: 1}})
+    moved = build.after(desk, settlement.transfer(desk, give("a", "b", 4), "t", build.now))
+    late = build.said("b", {1: 2}, as_of=build.later(-30))
+    spoken = build.after(moved, Said(late))
+    assert spoken.targets["b"].targets == late.targets
+    assert set(spoken.targets["b"].held_contracts) == {"1"}
+
+
+def test_a_transfer_waits_for_orders_and_locks(build: Any) -> None:
+    """[A4]"""
+    desk = build.desk(books={"a": {1: 10}}, orders=[build.order({"a": 5})])
+    with pytest.raises(CannotSettle, match="paper-1-1 in SPY is WORKING; wait for its end"):
+        settlement.transfer(desk, give("a", "b", 4), "t", build.now)
+    locked = build.settled(build.desk(books={"a": {1: 10}}), {1: 11})
+    with pytest.raises(CannotSettle, match=r"SPY is locked \(\+1 SPY"):
+        settlement.transfer(locked, give("a", "b", 4), "t", build.now)
+
+
+@given(
+    held=st.fixed_dictionaries({"a": HELD, "b": HELD, "c": HELD, EXTERNAL: HELD}),
+    ratio=st.sampled_from([(2, 1), (3, 2), (1, 2), (1, 10), (20, 1), (4, 3)]),
+)
+def test_a_split_holds_the_law_whatever_is_held(
+    build: Any, held: dict[str, int], ratio: tuple[int, int]
+) -> None:
+    """[B2, B3] Books whole and within a share of the ratio; cost unchanged, nothing realized."""
+    total = truncated(sum(held.values()), *ratio)
+    desk = build.desk(books={name: {1: quantity} for name, quantity in held.items()})
+    if total == sum(held.values()):
+        with pytest.raises(CannotSettle):
+            split_desk(build, desk, *ratio, total)
+        return
+    after = split_desk(build, desk, *ratio, total)
+    assert sum(build.books(after).values()) == total
+    assert after.unexplained == {1: 0}
+    assert after.locks == {}
+    for name in "abc":
+        exact = Decimal(held[name]) * ratio[0] / ratio[1]
+        quantity = book.quantity(after.ledgers[name], 1)
+        assert quantity == int(quantity)
+        assert abs(quantity - exact) < 2
+        position = after.ledgers[name].positions.get("1")
+        if position is not None:
+            assert position.cost == held[name] * 90
+            assert position.realized == 0
+
+
+def test_a_split_that_leaves_fractions_is_shared_by_webster(build: Any) -> None:
+    """[B2] 5 and 6 at 3:2 are 7.5 and 9; of 16 shares 7 and 9 remain."""
+    desk = build.desk(books={"a": {1: 5}, "b": {1: 6}})
+    assert build.books(split_desk(build, desk, 3, 2, 16)) == {"a": 7, "b": 9}
+
+
+def test_old_targets_count_in_shares_of_before_the_split(build: Any) -> None:
+    """[B2] Also those of a strategy that holds nothing yet."""
+    desk = build.desk({"a": {1: 10}, "b": {1: 7}}, {"a": {1: 10}})
+    after = split_desk(build, desk, 2, 1, 20)
+    assert all(c.change == 0 for c in wanted_changes(after, build.spy, {}, build.now))
+
+
+@pytest.mark.parametrize(("held", "said"), [(10, "holds 10"), (19, "holds 19"), (30, "holds 30")])
+def test_a_ratio_that_does_not_fit_is_refused_with_the_numbers(
+    build: Any, held: int, said: str
+) -> None:
+    """[B2]"""
+    desk = build.desk(books={"a": {1: 10}})
+    with pytest.raises(CannotSettle, match=f"2:1 split makes 20, but the broker {said}"):
+        split_desk(build, desk, 2, 1, held)
+
+
+def test_a_settled_order_is_over_and_what_it_filled_unseen_is_unexplained(build: Any) -> None:
+    """[R2, B3]"""
+    desk = unknown_order_desk(build)
+    desk = build.settled(desk, {1: 3})
+    (event,) = settlement.unlock(
+        desk, Unlock("SPY", outcome="cancelled", by="ann", reason="looked")
+    )
+    assert event == OrderSettled("paper-1-1", "cancelled", "settled as cancelled by ann: looked")
+    after = build.after(desk, event)
+    assert (after.orders["paper-1-1"].state, after.open_order(1)) == ("DONE", None)
+    assert (after.unexplained, after.locks["1"].kind) == ({1: 3}, "unexplained")
+    assert build.after(after, event) == after
+
+
+@pytest.mark.parametrize(
+    ("parts", "command", "words"),
+    [
+        ({}, Unlock("SPY"), "outcome: paper-1-1 is UNKNOWN; look at the broker"),
+        ({}, Unlock("SPY", outcome="not_sent"), "was at the broker (permId 70, filled 0)"),
+        ({"state": "DONE"}, Unlock("SPY"), "SPY is not locked: there is nothing to unlock"),
+        ({"state": "DONE"}, Unlock("SPY", outcome="cancelled"), "no order of the contract is"),
+        ({"state": "DONE"}, Unlock(order_ref="paper-1-1"), "paper-1-1 is DONE, not UNKNOWN"),
+        ({}, Unlock(order_ref="paper-1-9"), "no order paper-1-9 is known"),
+    ],
+)
+def test_an_unlock_that_settles_nothing_is_refused(
+    build: Any, parts: dict[str, Any], command: Unlock, words: str
+) -> None:
+    """[R2]"""
+    with pytest.raises(CannotSettle) as caught:
+        settlement.unlock(unknown_order_desk(build, **parts), command)
+    assert words in str(caught.value)
+
+
+def test_an_order_without_a_trace_may_be_said_to_be_unsent(build: Any) -> None:
+    """[R2] After its trading day no reading proves it."""
+    desk = unknown_order_desk(build, perm_id=0)
+    (event,) = settlement.unlock(desk, Unlock("SPY", outcome="not_sent"))
+    assert isinstance(event, OrderSettled)
+    assert event.reason == "settled as not_sent by nobody named"
+
+
+def test_an_order_that_the_broker_still_lists_is_not_for_a_person_to_end(build: Any) -> None:
+    """[R2] Listed, though in a state that says nothing."""
+    desk = unknown_order_desk(build)
+    listed: OrderDocument = replace(desk.orders["paper-1-1"], missing_since=None, reason="Inactive")
+    desk = replace(desk, orders={"paper-1-1": listed})
+    with pytest.raises(CannotSettle, match=r"the broker lists paper-1-1 \(Inactive\)"):
+        settlement.unlock(desk, Unlock("SPY", outcome="cancelled"))
+
+
+def test_a_lock_that_facts_settle_is_not_lifted_by_a_look(build: Any) -> None:
+    """[B3, R2]"""
+    unexplained = build.settled(build.desk(books={"a": {1: 10}}), {1: 11})
+    stray = build.desk(
+        books={"a": {1: 10}}, locks={"1": unknown_order("SPY", "paper-1-1", build.now)}
+    )
+    for desk, words in ((unexplained, "say adopt"), (stray, "cancel it at the broker")):
+        with pytest.raises(CannotSettle, match=words):
+            settlement.unlock(desk, Unlock("SPY"))
+
+
+@pytest.mark.parametrize(
+    ("strategies", "targets", "is_locked"),
+    [
+        ("abc", {"a": {1: 0}}, False),
+        ("abc", {"a": {2: 0}}, True),
+        ("abc", {}, True),
+        ("bc", {"a": {1: 0}}, True),
+    ],
+)
+def test_a_bust_that_turns_a_book_without_fresh_targets_locks(
+    build: Any, strategies: str, targets: dict[str, dict[int, int]], is_locked: bool
+) -> None:
+    """[A3] a held -5, bought 8, and is told that only 2 of them were."""
+    desk = build.desk(
+        targets,
+        {"a": {1: -5}},
+        orders=[build.order({"a": 8})],
+        strategies={name: build.strategy() for name in strategies},
+    )
+    filled = build.after(desk, build.execution("x.01", 8))
+    assert filled.locks == {}
+    corrected = build.after(filled, build.execution("x.02", 2))
+    assert build.books(corrected) == {"a": -3}
+    assert ("1" in corrected.locks) is is_locked
+    if is_locked:
+        lock = corrected.locks["1"]
+        assert (lock.kind, "turned a's +3 SPY into -3" in lock.reason) == ("corrected", True)
+        read = build.settled(corrected, {1: -3})
+        assert read.locks["1"].kind == "corrected"
+        assert settlement.unlock(read, Unlock("SPY")) == (Unlocked(1),)
+        assert build.after(read, Unlocked(1)).locks == {}
+
+
+def test_a_bust_that_opens_a_closed_book_turns_it_and_one_that_empties_it_does_not(
+    build: Any,
+) -> None:
+    """[A3]"""
+    for held, after, is_locked in ((-8, -8, True), (0, 0, False)):
+        desk = build.desk({}, {"a": {1: held}}, orders=[build.order({"a": 8})])
+        busted = build.after(desk, build.execution("x.01", 8), build.execution("x.02", 0))
+        assert build.books(busted) == ({"a": after} if after else {})
+        assert ("1" in busted.locks) is is_locked
+
+
+def test_crosses_stand_when_an_execution_is_corrected(build: Any) -> None:
+    """[A3]"""
+    from_cross = {"a": {1: 40}, "b": {1: -40}}
+    desk = build.desk({"a": {1: 48}}, from_cross, orders=[build.order({"a": 8})])
+    busted = build.after(desk, build.execution("x.01", 8), build.execution("x.02", 0))
+    assert build.books(busted) == {"a": 40, "b": -40}
+
+
+def test_orphans_are_the_books_of_strategies_that_are_gone(build: Any) -> None:
+    """[B6]"""
+    desk = build.desk(books={"a": {1: 10}, "gone": {1: 3, 2: -1}, "empty": {}, EXTERNAL: {1: 7}})
+    found = Orphan("gone", {"SPY": Decimal(3), "VIXY": Decimal(-1)})
+    assert settlement.orphans(desk) == [found]
+
+
+def test_a_contract_is_named_without_doubt_or_not_at_all(build: Any) -> None:
+    twin = replace(build.spy, con_id=9)
+    desk = build.desk(books={"a": {1: 10}})
+    posted = book.post(desk.ledgers["a"], twin, build.entry(1))
+    both = replace(desk, ledgers={**desk.ledgers, "a": posted})
+    assert settlement.contract_named(both, "", 9) == twin
+    for symbol, con_id, words in (
+        ("SPY", 0, "2 contracts named SPY; name one by con_id"),
+        ("VIXY", 9, "symbol: 9 is SPY, not VIXY"),
+        ("", 8, "con_id: 8 is neither held nor was it ever ordered"),
+    ):
+        with pytest.raises(CannotSettle, match=words):
+            settlement.contract_named(both, symbol, con_id)
