@@ -109,6 +109,13 @@ class Missing:
 
 
 @dataclass(frozen=True, slots=True)
+class Drained:
+    """A reading whose positions the ledgers explain: of an order of ours no fill is outstanding."""
+
+    order_ref: str
+
+
+@dataclass(frozen=True, slots=True)
 class Quote:
     """A snapshot of the market. Prices are None where the broker gave none."""
 

@@ -15,6 +15,7 @@ from gateway.core.broker import (
     AccountValues,
     Commission,
     Connection,
+    Drained,
     Missing,
     OrderReport,
     Reading,
@@ -28,6 +29,7 @@ from gateway.core.events import (
     NetCause,
     Netted,
     NotSent,
+    OpenRun,
     OrderSettled,
     Priced,
     Rebooked,
@@ -39,7 +41,15 @@ from gateway.core.events import (
     Ticked,
     Unlocked,
 )
-from gateway.core.orders import execution_key, fill, missing, newer_execution, own_ref, transition
+from gateway.core.orders import (
+    drained,
+    execution_key,
+    fill,
+    missing,
+    newer_execution,
+    own_ref,
+    transition,
+)
 from gateway.core.prices import Price
 from schemas.documents import (
     BrokerPosition,
@@ -50,28 +60,12 @@ from schemas.documents import (
     LedgerEntry,
     Lock,
     OrderDocument,
-    RunDocument,
     Settings,
     StatusDocument,
     StrategyDocument,
     TargetsDocument,
 )
 from schemas.values import EXTERNAL, Contract, Mode, TradingState
-
-
-@dataclass(frozen=True, slots=True)
-class OpenRun:
-    """A run that waits for answers. `said` holds a dry run's targets, which must not be stored."""
-
-    document: RunDocument
-    said: Mapping[str, TargetsDocument] = field(default_factory=dict)
-
-    def reached_barrier(self, now: datetime) -> bool:
-        """Whether every strategy asked has answered, or the time to answer is over [N1a]."""
-        run = self.document
-        return set(run.asked) <= set(run.answered) or (
-            run.deadline is not None and now >= run.deadline
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +245,11 @@ def _(event: Silent, desk: Desk, at: datetime) -> Desk:
 def _(event: Missing, desk: Desk, at: datetime) -> Desk:
     order = desk.orders[event.order_ref]
     return _with_order(desk, missing(order, event, at))
+
+
+@evolve.register
+def _(event: Drained, desk: Desk, at: datetime) -> Desk:
+    return _with_order(desk, drained(desk.orders[event.order_ref], at))
 
 
 @evolve.register

@@ -1,9 +1,10 @@
 """What can happen to the commander: the events that change its desk (`desk.evolve`)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 
-from gateway.core.broker import Commission, Connection, Missing, OrderReport, Reading
+from gateway.core.broker import Commission, Connection, Drained, Missing, OrderReport, Reading
 from gateway.core.prices import Price
 from schemas.documents import (
     ControlDocument,
@@ -31,6 +32,21 @@ class NetCause:
     run_id: str
     dry_run: bool = False
     waived: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRun:
+    """A run that waits for answers. `said` holds a dry run's targets, which must not be stored."""
+
+    document: RunDocument
+    said: Mapping[str, TargetsDocument] = field(default_factory=dict)
+
+    def reached_barrier(self, now: datetime) -> bool:
+        """Whether every strategy asked has answered, or the time to answer is over [N1a]."""
+        run = self.document
+        return set(run.asked) <= set(run.answered) or (
+            run.deadline is not None and now >= run.deadline
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +193,7 @@ type Event = (
     | CancelAsked
     | Silent
     | Missing
+    | Drained
     | NotSent
     | Adopted
     | Rebooked

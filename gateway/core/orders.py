@@ -165,6 +165,16 @@ def trading_day(at: datetime) -> date:
     return at.astimezone(NEW_YORK).date()
 
 
+def drained(order: OrderDocument, at: datetime) -> OrderDocument:
+    """The order once no fill of it is outstanding: what the broker ended is over.
+
+    Its count may hold fills that were busted before we heard of them, and waits for ever [A3].
+    """
+    if order.state == "DONE" or not order.outcome:
+        return order
+    return replace(_closed_if_complete(replace(order, broker_filled=order.filled)), updated_at=at)
+
+
 def fill(order: OrderDocument, execution: ExecutionDocument, at: datetime) -> OrderDocument:
     """The order with one more execution, whatever its state.
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from gateway.core import book, locks
-from gateway.core.broker import Missing, OrderReport, Reading
+from gateway.core.broker import Drained, Missing, OrderReport, Reading
 from gateway.core.desk import Desk, evolve, throttled
 from gateway.core.orders import own_ref
 from schemas.documents import Lock, OrderDocument
@@ -35,6 +35,11 @@ def settle(desk: Desk, reading: Reading, at: datetime) -> Desk:
         con_id = order.contract.con_id
         is_explained = not _difference(desk, con_id)
         desk = evolve(Missing(order.order_ref, _position(desk, con_id), is_explained), desk, at)
+    still_open = {report.order_ref for report in reading.open_orders}
+    ended = [o for o in desk.orders.values() if o.outcome and o.state != "DONE"]
+    for order in ended:
+        if order.order_ref not in still_open and not _difference(desk, order.contract.con_id):
+            desk = evolve(Drained(order.order_ref), desk, at)
     strays = _strays(desk, reading.open_orders, at)
     known = {key: lock for key, lock in desk.locks.items() if lock.kind != "unknown_order"}
     settled = compare(replace(desk, locks={**known, **strays}), at)

@@ -11,8 +11,8 @@ import pytest
 
 from gateway.core import book
 from gateway.core.broker import AccountValues, BrokerStatus, OrderReport, Reading
-from gateway.core.desk import Desk, OpenRun, evolve
-from gateway.core.events import CancelAsked, Event, Journaled, NetCause
+from gateway.core.desk import Desk, evolve
+from gateway.core.events import CancelAsked, Event, Journaled, NetCause, OpenRun
 from gateway.core.netting import Plan, net
 from gateway.core.prices import Price
 from gateway.core.reconcile import settle

@@ -18,9 +18,9 @@ from schemas.values import Contract
 DAY = StatusDocument("2026-01-05", Decimal(10_000), Decimal(10_000), 7, Decimal(8000))
 
 
-def account(build: Any, desk: Desk, equity: int = 10_000, **settings: Any) -> Desk:
-    """The desk with this much equity; prices are 100."""
-    values = replace(build.base, net_liquidation=Decimal(equity))
+def account(build: Any, desk: Desk, **settings: Any) -> Desk:
+    """The desk with an equity of 10,000; prices are 100."""
+    values = replace(build.base, net_liquidation=Decimal(10_000))
     found: Desk = build.settings_of(replace(desk, values=values), **settings)
     return found
 
@@ -259,7 +259,7 @@ def test_no_plan_with_an_increasing_order_exceeds_a_bound(
     reduced = worths(desk, [o for o in plan.orders if o not in growing])
     assert sum(map(abs, after)) <= settings.exposure_gross_max * equity
     bound = settings.exposure_net_max * equity
-    assert abs(sum(after)) <= max(bound, Decimal(abs(sum(reduced))))
+    assert abs(sum(after)) <= max(bound, abs(sum(reduced, Decimal(0))))
     turnover = sum((abs(o.quantity) * 100 for o in plan.orders), DAY.turnover)
     assert turnover <= settings.turnover_per_day_max * equity
     assert len(plan.orders) <= settings.orders_per_run_max

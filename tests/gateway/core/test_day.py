@@ -69,7 +69,7 @@ def test_an_order_of_the_new_day_before_its_first_reading_is_counted(build: Any)
     old = build.order({"a": 5}, order_ref="paper-1-0")
     desk = build.desk(status=STATUS, orders=[order, old])
     later = status(read(build, desk, 1190, early.replace(second=9)))
-    assert (later.day, later.orders, later.turnover) == ("2026-01-06", 1, 500)
+    assert (later.day, later.orders, later.turnover) == ("2026-01-06", 1, Decimal(500))
 
 
 def test_a_reading_of_yesterday_that_comes_late_does_not_turn_the_day_back(build: Any) -> None:
@@ -83,7 +83,7 @@ def test_an_order_counts_when_it_is_journaled_and_once(build: Any) -> None:
     order = build.order({"a": -5}, state="PENDING")
     made = Journaled((order,), (build.cross_document(),))
     once = build.after(desk, made)
-    assert (status(once).orders, status(once).turnover) == (4, 1000)
+    assert (status(once).orders, status(once).turnover) == (4, Decimal(1000))
     assert status(build.after(once, made)) == status(once)
 
 
@@ -136,7 +136,7 @@ def test_resume_lifts_the_latch_and_measures_losses_from_there(build: Any) -> No
     resumed = build.after(latched, Resumed())
     assert resumed.reduce_only is None
     assert status(resumed).start_of_day_equity == status(resumed).highest_equity == 900
-    assert (status(resumed).orders, status(resumed).turnover) == (3, 500)
+    assert (status(resumed).orders, status(resumed).turnover) == (3, Decimal(500))
     assert read(build, resumed, 900).reduce_only is None
     assert read(build, resumed, 854).reduce_only is not None
 
@@ -150,7 +150,7 @@ def test_resume_without_a_latch_measures_losses_from_where_they_were(build: Any)
 def test_resume_before_any_reading_lets_the_next_one_begin(build: Any) -> None:
     latched = replace(read(build, build.desk(status=STATUS), 900), values=None)
     desk = read(build, build.after(latched, Resumed()), 890)
-    assert (status(desk).start_of_day_equity, desk.reduce_only) == (890, None)
+    assert (status(desk).start_of_day_equity, desk.reduce_only) == (Decimal(890), None)
 
 
 @pytest.mark.parametrize("state", [TradingState.HALTED, TradingState.REDUCE_ONLY])

@@ -221,3 +221,17 @@ def test_adopting_lifts_no_lock_of_an_unknown_order(build: Any) -> None:
     locked = build.settled(build.desk(), {1: 5}, open_orders=opened(build))
     adopted = build.after(locked, Adopted(build.spy, "EXTERNAL", build.entry(5, source="adopt-1")))
     assert adopted.locks["1"].kind == "unknown_order"
+
+
+def test_an_order_that_the_broker_ended_is_over_once_its_position_is_explained(build: Any) -> None:
+    """[R1, A3]: its count holds a fill that was busted before anybody heard of it."""
+    counted = build.report(BrokerStatus.CANCELLED, filled=Decimal(3))
+    desk = build.after(build.ordered(), counted, build.execution("x.02", 0))
+    assert desk.orders["paper-1-1"].state == "WORKING"
+    waits = build.settled(desk, {1: 2}, completed_orders=(counted,))
+    assert waits.orders["paper-1-1"].state == "WORKING"
+    over = build.settled(desk, {}, completed_orders=(counted,))
+    assert (over.orders["paper-1-1"].state, over.orders["paper-1-1"].outcome) == (
+        "DONE",
+        "cancelled",
+    )
