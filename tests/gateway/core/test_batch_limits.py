@@ -1,6 +1,6 @@
 """Limits over a whole plan and the day: at the bound, just above, by rank, to the fixed point."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -12,7 +12,7 @@ from hypothesis import given
 from gateway.core.batch_limits import NAMES, TARGETS_VANISHED, increasing, refusals
 from gateway.core.desk import Desk
 from gateway.core.netting import Plan, net
-from schemas.documents import BrokerPosition, RefusalEntry, StatusDocument
+from schemas.documents import BrokerPosition, OrderDocument, RefusalEntry, StatusDocument
 from schemas.values import Contract
 
 DAY = StatusDocument("2026-01-05", Decimal(10_000), Decimal(10_000), 7, Decimal(8000))
@@ -237,7 +237,7 @@ def situated(build: Any, found: Mapping[str, Any]) -> Desk:
     return account(build, desk, **counts, **{name: Decimal(found[name]) for name in names})
 
 
-def worths(desk: Desk, orders: Any) -> list[Decimal]:
+def worths(desk: Desk, orders: Iterable[OrderDocument]) -> list[Decimal]:
     """What is held of each contract after the orders, at 100."""
     moved = {order.contract.con_id: order.quantity for order in orders}
     return [(desk.position(n) + moved.get(n, Decimal(0))) * 100 for n in (1, 2, 3)]
@@ -254,12 +254,13 @@ def test_no_plan_with_an_increasing_order_exceeds_a_bound(
     growing = [order for order in plan.orders if increasing(desk, order)]
     if not growing:
         return
-    settings, equity = desk.settings, Decimal(10_000)
+    settings = desk.settings
+    equity = Decimal(10_000)
     after = worths(desk, plan.orders)
     reduced = worths(desk, [o for o in plan.orders if o not in growing])
     assert sum(map(abs, after)) <= settings.exposure_gross_max * equity
-    bound = settings.exposure_net_max * equity
-    assert abs(sum(after)) <= max(bound, abs(sum(reduced, Decimal(0))))
+    bound: Decimal = settings.exposure_net_max * equity
+    assert abs(sum(after, Decimal(0))) <= max(bound, abs(sum(reduced, Decimal(0))))
     turnover = sum((abs(o.quantity) * 100 for o in plan.orders), DAY.turnover)
     assert turnover <= settings.turnover_per_day_max * equity
     assert len(plan.orders) <= settings.orders_per_run_max

@@ -31,7 +31,11 @@ def test_growing_shares_are_those_that_take_their_own_book_further_from_0(build:
     desk = build.desk({}, {"a": {1: -10}, "b": {1: 5}})
     found = growing(candidate(build, {"a": 10, "b": 1, "c": 1}), desk)
     assert [share.strategy for share in found] == ["b", "c"]
-    assert (held(desk, "b", 1), held(desk, "b", 2), held(desk, "z", 1)) == (Decimal(5), Decimal(0), Decimal(0))
+    assert (held(desk, "b", 1), held(desk, "b", 2), held(desk, "z", 1)) == (
+        Decimal(5),
+        Decimal(0),
+        Decimal(0),
+    )
 
 
 def test_a_refusal_names_all_whose_business_it_is(build: Any) -> None:
