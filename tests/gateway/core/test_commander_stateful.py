@@ -414,6 +414,8 @@ class Commander(RuleBasedStateMachine):
     def check_targets(self, plan: Plan) -> None:
         refused = {(e.con_id, n) for e in plan.refusals for n in (*e.strategies, "")}
         dropped = {name for entry in plan.refusals for name in entry.strategies}
+        if any(entry.rule == "targets_vanished" for entry in plan.refusals):
+            return  # the whole net waits for a person, and says so
         for con_id in CONTRACTS:
             held = self.account.books(con_id)
             for name in NAMES:
