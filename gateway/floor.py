@@ -5,7 +5,7 @@ One task works on it at a time (the commander's loop), so nothing here needs a l
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
@@ -140,7 +140,7 @@ class Floor:
         """
         archive = self.doors.archive
         (strategies, wrong), settings, control = await asyncio.gather(
-            archive.strategies(), _or_invalid(archive.settings()), _or_invalid(archive.control())
+            archive.strategies(), _or_invalid(archive.settings), _or_invalid(archive.control)
         )
         if isinstance(settings, Invalid):
             wrong.append(str(settings))
@@ -197,9 +197,9 @@ class Floor:
         return documents
 
 
-async def _or_invalid[T](reading: Awaitable[T]) -> T | Invalid:
+async def _or_invalid[T](read: Callable[[], Awaitable[T]]) -> T | Invalid:
     """What is read, or what is wrong with it."""
     try:
-        return await reading
+        return await read()  # not called before it runs: cancelled first, it would be left over
     except Invalid as error:
         return error
