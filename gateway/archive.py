@@ -10,18 +10,16 @@ from gateway.core.records import Documents, Stored
 from gateway.ports import Create, Document, Put, Reads, Store, Write
 from schemas import codec
 from schemas.documents import (
-    ControlDocument,
     GenerationDocument,
     LatchesDocument,
     LedgerDocument,
     OrderDocument,
     RunDocument,
-    Settings,
     StatusDocument,
-    StrategyDocument,
     TargetsDocument,
     path_of,
 )
+from schemas.settings import ControlDocument, Settings, StrategyDocument
 from schemas.values import ALL_POSITIONS, Mode, check_strategy_id
 
 

@@ -23,14 +23,7 @@ from gateway.floor import Floor
 from gateway.session import BrokerUnavailable, Unresolved
 from gateway.settling import corporate_action, transfer, unlock
 from schemas.codec import Invalid
-from schemas.documents import (
-    BarsDocument,
-    ControlDocument,
-    LedgerEntry,
-    RefusalEntry,
-    RunDocument,
-    path_of,
-)
+from schemas.documents import BarsDocument, LedgerEntry, RefusalEntry, RunDocument, path_of
 from schemas.messages import (
     Adopt,
     Allocate,
@@ -48,6 +41,7 @@ from schemas.messages import (
     Transfer,
     Unlock,
 )
+from schemas.settings import ControlDocument
 from schemas.values import EXTERNAL, BarSpec, Contract, TradingState
 
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from gateway import journal
 from gateway.core import door, margin, telling, wishes
 from gateway.core.broker import MarginPreview
-from gateway.core.desk import evolve as evolved
 from gateway.core.events import (
     CancelAsked,
     Journaled,
@@ -20,6 +19,7 @@ from gateway.core.events import (
     RunClosed,
     Silent,
 )
+from gateway.core.fold import evolve as evolved
 from gateway.core.netting import Barred, Plan, net
 from gateway.core.orders import Approved
 from gateway.core.prices import Price, reference

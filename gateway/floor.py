@@ -13,8 +13,9 @@ from typing import Literal
 from gateway.archive import Archive
 from gateway.clock import Clock
 from gateway.core import reconcile, telling
-from gateway.core.desk import Desk, evolve
+from gateway.core.desk import Desk
 from gateway.core.events import Configured, Event
+from gateway.core.fold import evolve
 from gateway.core.prices import Price
 from gateway.core.records import Documents, changed
 from gateway.lease import Lease
@@ -22,14 +23,9 @@ from gateway.ports import Bus
 from gateway.session import Session
 from schemas import codec
 from schemas.codec import Invalid
-from schemas.documents import (
-    ActivityDocument,
-    ControlDocument,
-    RefusalEntry,
-    RunDocument,
-    path_of,
-)
+from schemas.documents import ActivityDocument, RefusalEntry, RunDocument, path_of
 from schemas.messages import TOPICS, Market, Message, Report, topic_name
+from schemas.settings import ControlDocument
 from schemas.values import Mode
 
 log = logging.getLogger(__name__)

@@ -36,8 +36,9 @@ from gateway.safety import Unsafe
 from gateway.session import BrokerUnavailable, Session
 from gateway.store import GoogleStore
 from schemas import codec
-from schemas.documents import ControlDocument, LeaseDocument, Settings, path_of
+from schemas.documents import LeaseDocument, path_of
 from schemas.messages import TOPICS, Report, topic_name
+from schemas.settings import ControlDocument, Settings
 
 log = logging.getLogger("gateway.guard")
 

@@ -14,13 +14,8 @@ from gateway.core.records import Documents, journal
 from gateway.lease import Lease
 from gateway.ports import AlreadyExists, Document, Reads, Write
 from schemas import codec
-from schemas.documents import (
-    ControlDocument,
-    CrossDocument,
-    GenerationDocument,
-    OrderDocument,
-    path_of,
-)
+from schemas.documents import CrossDocument, GenerationDocument, OrderDocument, path_of
+from schemas.settings import ControlDocument
 from schemas.values import TradingState
 
 _STRICTNESS = (TradingState.ACTIVE, TradingState.REDUCE_ONLY, TradingState.HALTED)

@@ -10,7 +10,8 @@ from typing import Any, Final
 from functions.registry import StrategySpec
 from gateway.ports import AlreadyExists, Create, Store
 from schemas.codec import to_document
-from schemas.documents import ControlDocument, Settings, StrategyDocument, path_of
+from schemas.documents import path_of
+from schemas.settings import ControlDocument, Settings, StrategyDocument
 from schemas.values import Mode
 
 MANUAL: Final = "manual"

@@ -10,82 +10,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final, Literal
 
-from schemas.messages import Scalar, Target
-from schemas.values import BarSpec, Contract, OrderType, TradingState
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """`config/common`, overlaid by `config/{mode}`: what people may set. Read anew for each run.
-
-    Every bound has a safe default; fractions are of 1, money is in the base currency.
-    `external_policy` by symbol: `ignore` trades a contract although EXTERNAL opposes the books
-    [B5]. `guard_may_cancel_foreign`: the guard may cancel manual orders too where only a global
-    cancel reaches ours [R4]. An empty `symbols_allowed` allows all that `symbols_denied` does
-    not name; what reduces may always be ordered. `repeated_orders_max` orders in a row on one side,
-    on one New York day, with nothing filled lock their contract.
-    """
-
-    exposure_overall: Decimal = Decimal("0.9")
-    exposure_gross_max: Decimal = Decimal(1)
-    fresh_minutes: int = 60
-    answer_seconds: int = 60
-    coalesce_seconds: int = 2
-    snapshot_age_seconds_max: int = 120
-    quote_age_seconds_max: int = 3600
-    rebalance_band: Decimal = Decimal("0.01")
-    order_notional_min: Decimal = Decimal(100)
-    order_notional_max: Decimal = Decimal(1_000_000)
-    order_quantity_max: Decimal = Decimal(10_000)
-    position_notional_max: Decimal = Decimal(2_000_000)
-    book_notional_max: Decimal = Decimal(1_000_000)
-    repeated_orders_max: int = 3
-    sec_types_allowed: tuple[str, ...] = ("STK",)
-    symbols_allowed: tuple[str, ...] = ()
-    symbols_denied: tuple[str, ...] = ()
-    margin_cushion_fraction: Decimal = Decimal("0.1")
-    exposure_net_max: Decimal = Decimal(1)
-    orders_per_run_max: int = 50
-    orders_per_day_max: int = 500
-    turnover_per_day_max: Decimal = Decimal(4)
-    daily_loss_fraction_max: Decimal = Decimal("0.05")
-    drawdown_fraction_max: Decimal = Decimal("0.2")
-    shrink_fraction_max: Decimal = Decimal("0.75")
-    delayed_data_allowed: bool = False
-    short_allowed: bool = True
-    adaptive_priority: Literal["Urgent", "Normal", "Patient"] = "Normal"
-    external_policy: Mapping[str, Literal["refuse", "ignore"]] = field(default_factory=dict)
-    guard_may_cancel_foreign: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class StrategyDocument:
-    """`strategies/{id}`: whether a strategy takes part, with how much, and what it reads.
-
-    `weight` is its share of the deployed capital; absent it is a configuration error, never 0.
-    The limits stand beside those in `Settings`, for its own share of orders and its own book: the
-    stricter one holds, and None leaves `Settings`' alone.
-    """
-
-    enabled: bool = False
-    weight: Decimal | None = None
-    priority: int = 0
-    universe: tuple[Contract, ...] = ()
-    bars: BarSpec | None = None
-    parameters: Mapping[str, Scalar] = field(default_factory=dict)
-    order_notional_max: Decimal | None = None
-    position_notional_max: Decimal | None = None
-    short_allowed: bool | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ControlDocument:
-    """`control/{mode}`: the trading state that people set, by whom, why, since when."""
-
-    state: TradingState = TradingState.HALTED
-    by: str = ""
-    reason: str = ""
-    since: datetime | None = None
+from schemas.messages import Target
+from schemas.settings import ControlDocument, Settings, StrategyDocument
+from schemas.values import Contract, OrderType
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +85,7 @@ class SnapshotDocument:
     initial_margin: Decimal | None
     maintenance_margin: Decimal | None
     unexplained: Mapping[str, Decimal]
+    exchange_rates: Mapping[str, Decimal] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,8 +213,11 @@ class OrderDocument:
     `filled` sums the executions we have; `broker_filled` is the broker's own count, which may run
     ahead of them. An order is DONE only when both agree, so that no share is ever in neither.
     `decision_price` is the reference price when the order was decided, true at `decision_at`;
-    `is_reducing` says that the order then took the broker's position nearer to 0 [N6]; `why` says
-    in sentences which targets, of which messages, wanted it; `limits` which limits looked at it.
+    `decision_rate` is what one unit of the contract's currency was then worth in the base currency.
+    `is_reducing` says that the order then took the broker's position nearer to 0 [N6], `is_flip`
+    that its net wanted it beyond 0, which follows by itself once it is filled; `why` says in
+    sentences which targets, of which messages, wanted it; `limits` which limits looked at it. The
+    broker holds it back until `good_after`.
     Since `missing_since`, when the account held `missing_position` of the contract, no reading of
     the broker has known the order [R2].
     """
@@ -325,6 +256,9 @@ class OrderDocument:
     updated_at: datetime | None = None
     decision_at: datetime | None = None
     is_reducing: bool = False
+    decision_rate: Decimal = Decimal(1)
+    good_after: datetime | None = None
+    is_flip: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ class Target:
     primary_exchange: str = ""
     local_symbol: str = ""
     last_trade_date: str = ""
+    multiplier: Decimal = Decimal(1)
 
     def __post_init__(self) -> None:
         _check_finite("quantity", self.quantity)
@@ -66,6 +67,7 @@ class Target:
             primary_exchange=self.primary_exchange,
             local_symbol=self.local_symbol,
             last_trade_date=self.last_trade_date,
+            multiplier=self.multiplier,
         )
 
 
@@ -136,7 +138,8 @@ class Holding:
 class Market:
     """All that one strategy needs to decide, so that its function reads nothing else.
 
-    `capital` is net liquidation x exposure x the strategy's weight, in `base_currency`.
+    `capital` is net liquidation x exposure x the strategy's weight, in `base_currency`;
+    `exchange_rates` say, by currency, how much of it one unit is worth.
     """
 
     run_id: str
@@ -149,6 +152,7 @@ class Market:
     book: tuple[Holding, ...] = ()
     parameters: Mapping[str, Scalar] = field(default_factory=dict)
     dry_run: bool = False
+    exchange_rates: Mapping[str, Decimal] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_strategy_id(self.strategy)

@@ -35,10 +35,16 @@ class TradingState(StrEnum):
 
 
 class OrderType(StrEnum):
-    """How an order is to be executed; `MKT` is sent with IB's Adaptive algorithm by default."""
+    """How an order is to be executed; `MKT` is sent with IB's Adaptive algorithm by default.
+
+    `MOC` and `LOC` trade in the closing auction; `MIDPRICE` pegs to the middle of the quote.
+    """
 
     MKT = "MKT"
     LMT = "LMT"
+    MOC = "MOC"
+    LOC = "LOC"
+    MIDPRICE = "MIDPRICE"
 
 
 @dataclass(frozen=True, slots=True)

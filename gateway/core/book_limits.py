@@ -10,7 +10,8 @@ from decimal import Decimal
 
 from gateway.core.candidate import Candidate, growing, held, only, refuse
 from gateway.core.desk import Desk
-from schemas.documents import RefusalEntry, StrategyDocument
+from schemas.documents import RefusalEntry
+from schemas.settings import StrategyDocument
 
 
 def share_notional(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEntry | None:

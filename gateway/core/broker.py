@@ -70,7 +70,10 @@ type BrokerEvent = OrderReport | ExecutionDocument | Commission | Connection
 
 @dataclass(frozen=True, slots=True)
 class AccountValues:
-    """The account's money, in the base currency but for `cash`, which is by currency."""
+    """The account's money, in the base currency but for `cash`, which is by currency.
+
+    `exchange_rates` say, by currency, what one unit is worth in the base currency.
+    """
 
     account: str
     base_currency: str
@@ -79,6 +82,7 @@ class AccountValues:
     initial_margin: Decimal | None = None
     maintenance_margin: Decimal | None = None
     equity_with_loan: Decimal | None = None
+    exchange_rates: Mapping[str, Decimal] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +129,30 @@ class Quote:
     ask: Decimal | None = None
     last: Decimal | None = None
     delayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A time of trading: from its opening on, up to and without its close."""
+
+    opens_at: datetime
+    closes_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How a contract trades, by IB's contract details, for the days that they name.
+
+    `increments` are (from price, step), rising: prices from there on are multiples of the step.
+    `liquid_hours` are the regular ones, early closes and all, `trading_hours` the extended ones;
+    rising, and empty where IB names none.
+    """
+
+    contract: Contract
+    at: datetime
+    increments: tuple[tuple[Decimal, Decimal], ...]
+    liquid_hours: tuple[Span, ...] = ()
+    trading_hours: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

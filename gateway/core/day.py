@@ -11,7 +11,8 @@ from decimal import Decimal
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from schemas.documents import Latch, OrderDocument, Settings, StatusDocument
+from schemas.documents import Latch, OrderDocument, StatusDocument
+from schemas.settings import Settings
 
 NEW_YORK: Final = ZoneInfo("America/New_York")
 

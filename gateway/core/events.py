@@ -1,23 +1,29 @@
-"""What can happen to the commander: the events that change its desk (`desk.evolve`)."""
+"""What can happen to the commander: the events that change its desk (`fold.evolve`)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from gateway.core.broker import Commission, Connection, Drained, Missing, OrderReport, Reading
+from gateway.core.broker import (
+    Commission,
+    Connection,
+    Drained,
+    Missing,
+    OrderReport,
+    Reading,
+    Terms,
+)
 from gateway.core.prices import Price
 from schemas.documents import (
-    ControlDocument,
     CrossDocument,
     ExecutionDocument,
     LedgerEntry,
     OrderDocument,
     OutcomeName,
     RunDocument,
-    Settings,
-    StrategyDocument,
     TargetsDocument,
 )
+from schemas.settings import ControlDocument, Settings, StrategyDocument
 from schemas.values import Contract
 
 
@@ -98,9 +104,10 @@ class Netted:
 
 @dataclass(frozen=True, slots=True)
 class Priced:
-    """Reference prices, by conId."""
+    """Reference prices, and how the contracts trade, by conId."""
 
     prices: Mapping[int, Price]
+    terms: Mapping[int, Terms] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

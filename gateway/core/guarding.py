@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 
 from gateway.core.broker import BrokerStatus, OrderReport
 from gateway.core.orders import own_ref
-from schemas.documents import ControlDocument, LeaseDocument
+from schemas.documents import LeaseDocument
+from schemas.settings import ControlDocument
 from schemas.values import Mode, TradingState
 
 OVER = (BrokerStatus.FILLED, BrokerStatus.CANCELLED, BrokerStatus.REJECTED)

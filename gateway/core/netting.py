@@ -322,7 +322,7 @@ def _order(scene: _Scene, candidate: Candidate) -> OrderDocument:
         order_type=OrderType.MKT,
         tif="DAY",
         limit_price=None,
-        adaptive_priority=desk.settings.adaptive_priority,
+        adaptive_priority=desk.settings.order_policy.adaptive_priority,
         outside_rth=False,
         decision_price=price.value if price else None,
         created_at=scene.now,

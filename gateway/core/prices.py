@@ -9,12 +9,18 @@ from gateway.core.broker import Quote
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """A price, where it comes from, and when it was true."""
+    """A price, where it comes from, and when it was true.
+
+    `spread` is that of the quote that it is the middle of, else None. `last_close` is the last
+    finished bar's close, where a run has read bars.
+    """
 
     value: Decimal
     source: str
     at: datetime
     delayed: bool = False
+    spread: Decimal | None = None
+    last_close: Decimal | None = None
 
     def age_seconds(self, now: datetime) -> float:
         """How old the price is."""

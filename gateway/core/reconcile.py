@@ -10,7 +10,8 @@ from decimal import Decimal
 
 from gateway.core import book, locks
 from gateway.core.broker import Drained, Missing, OrderReport, Reading
-from gateway.core.desk import Desk, evolve, throttled
+from gateway.core.desk import Desk
+from gateway.core.fold import evolve, throttled
 from gateway.core.orders import own_ref
 from schemas.documents import Lock, OrderDocument
 from schemas.values import Contract

@@ -157,6 +157,7 @@ def _snapshot(desk: Desk) -> Iterator[tuple[str, Any]]:
             initial_margin=values.initial_margin,
             maintenance_margin=values.maintenance_margin,
             unexplained={str(key): quantity for key, quantity in desk.unexplained.items()},
+            exchange_rates=values.exchange_rates,
         ),
     )
     positions = {str(key): position for key, position in desk.positions.items()}

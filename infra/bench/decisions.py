@@ -16,21 +16,15 @@ from typing import Final
 
 from gateway.core import book
 from gateway.core.broker import AccountValues
-from gateway.core.desk import Desk, evolve
+from gateway.core.desk import Desk
 from gateway.core.events import Journaled, NetCause, Said
+from gateway.core.fold import evolve
 from gateway.core.netting import Plan, net
 from gateway.core.prices import Price
 from infra.bench.figures import BenchFailed, Sample
-from schemas.documents import (
-    ControlDocument,
-    LedgerDocument,
-    LedgerEntry,
-    LedgerPosition,
-    Settings,
-    StrategyDocument,
-    TargetsDocument,
-)
+from schemas.documents import LedgerDocument, LedgerEntry, LedgerPosition, TargetsDocument
 from schemas.messages import Target
+from schemas.settings import ControlDocument, Settings, StrategyDocument
 from schemas.values import EXTERNAL, Contract, Mode, TradingState
 
 NOW: Final = datetime(2026, 1, 5, 15, tzinfo=UTC)

@@ -13,8 +13,9 @@ from infra.bench.figures import BenchFailed
 from infra.bench.witness import Request, WatchedExchange
 from infra.init import MANUAL, WEIGHTS
 from infra.local.stack import MODE, Stack
-from schemas.documents import StrategyDocument, path_of
+from schemas.documents import path_of
 from schemas.messages import TOPICS, Run, topic_name
+from schemas.settings import StrategyDocument
 
 STRATEGY: Final = "dummy"
 """Its answer depends on the time only, and its computation costs nothing: what is measured is the

@@ -20,11 +20,11 @@ from schemas.documents import (
     ExecutionDocument,
     OrderDocument,
     RunDocument,
-    Settings,
     TargetsDocument,
     path_of,
 )
 from schemas.messages import TOPICS, Report, Targets, topic_name
+from schemas.settings import Settings
 from schemas.values import ALL_POSITIONS, EXTERNAL
 
 STRATEGIES: Final = ("test_signal_generator", "spy_macd_vixy", "spy_pullback")

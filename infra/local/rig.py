@@ -30,16 +30,9 @@ from infra.local.demo import BUNDLED
 from infra.local.store import EmbeddedStore
 from infra.topology import topology
 from schemas import codec
-from schemas.documents import (
-    ControlDocument,
-    LeaseDocument,
-    OrderDocument,
-    RunDocument,
-    Settings,
-    StrategyDocument,
-    path_of,
-)
+from schemas.documents import LeaseDocument, OrderDocument, RunDocument, path_of
 from schemas.messages import DEAD_LETTERS, Market, Report, topic_name
+from schemas.settings import ControlDocument, Settings, StrategyDocument
 from schemas.values import ALL_POSITIONS, BarSpec, Contract, Mode, TradingState
 
 MODE: Final = Mode.PAPER

@@ -9,7 +9,8 @@ from gateway.lease import Lease, LeaseLost, LeaseTimes
 from gateway.ports import Put
 from infra.local.store import EmbeddedStore
 from schemas import codec
-from schemas.documents import ControlDocument, RunDocument, Settings, StrategyDocument
+from schemas.documents import RunDocument
+from schemas.settings import ControlDocument, Settings, StrategyDocument
 from schemas.values import Mode, TradingState
 
 

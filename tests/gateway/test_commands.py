@@ -8,7 +8,7 @@ import pytest
 from gateway.ports import Delete, Put
 from gateway.simulator.broker import ExchangeOptions, InitialHolding
 from infra.local.rig import MODE, STRATEGIES, Rig, rigged
-from schemas.documents import ControlDocument, Settings
+from schemas.settings import ControlDocument, Settings
 from schemas.values import BarSpec, Contract, TradingState
 
 FIFTY = ExchangeOptions(holdings=(InitialHolding("SPY", Decimal(50), Decimal(600)),))

@@ -13,8 +13,9 @@ from gateway.core.events import NetCause
 from gateway.core.orders import Approved
 from gateway.lease import LeaseLost
 from infra.local.rig import MODE, STRATEGIES, Rig
-from schemas.documents import OrderDocument, RunDocument, Settings, Share, StrategyDocument
+from schemas.documents import OrderDocument, RunDocument, Share
 from schemas.messages import Target
+from schemas.settings import Settings, StrategyDocument
 from schemas.values import Contract, OrderType
 
 

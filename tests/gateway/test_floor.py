@@ -9,13 +9,8 @@ from gateway.floor import Floor
 from gateway.ports import Put
 from infra.local.rig import MODE, Rig
 from schemas.codec import Invalid
-from schemas.documents import (
-    ControlDocument,
-    RefusalEntry,
-    RunDocument,
-    Settings,
-    SnapshotDocument,
-)
+from schemas.documents import RefusalEntry, RunDocument, SnapshotDocument
+from schemas.settings import ControlDocument, Settings
 from schemas.values import TradingState
 
 

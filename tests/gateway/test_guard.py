@@ -18,7 +18,8 @@ from gateway.ports import Document, Put, Unavailable
 from gateway.session import Session, SessionSettings
 from gateway.simulator.orders import OrderTerms
 from infra.local.rig import CLIENT_ID, MODE, Rig
-from schemas.documents import ControlDocument, LeaseDocument, OrderDocument, Settings
+from schemas.documents import LeaseDocument, OrderDocument
+from schemas.settings import ControlDocument, Settings
 from schemas.values import Contract, OrderType, TradingState
 
 GUARD_ID = 2

@@ -11,7 +11,8 @@ from gateway.clock import WallClock
 from gateway.intake import Intake
 from gateway.ports import Delivery, Put
 from infra.local.rig import MODE, STRATEGIES, Rig
-from schemas.documents import Settings, TargetsDocument
+from schemas.documents import TargetsDocument
+from schemas.settings import Settings
 
 SPY_TEN = [{"symbol": "SPY", "quantity": 10}]
 WALL = datetime(2026, 2, 27, 12, tzinfo=UTC)

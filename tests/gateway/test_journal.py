@@ -11,15 +11,15 @@ import pytest_asyncio
 
 from gateway import journal
 from gateway.archive import Archive
-from gateway.core.desk import Desk, evolve
+from gateway.core.desk import Desk
 from gateway.core.events import Journaled
+from gateway.core.fold import evolve
 from gateway.core.netting import Plan
 from gateway.lease import Lease, LeaseLost
 from gateway.ports import Put
 from infra.local.store import EmbeddedStore
 from schemas import codec
 from schemas.documents import (
-    ControlDocument,
     CrossDocument,
     GenerationDocument,
     Latch,
@@ -29,6 +29,7 @@ from schemas.documents import (
     Share,
     path_of,
 )
+from schemas.settings import ControlDocument
 from schemas.values import Contract, Mode, OrderType, TradingState
 
 NOW = datetime(2026, 2, 27, 15, 30, tzinfo=UTC)

@@ -10,7 +10,7 @@ from gateway.ports import Put
 from infra.init import MANUAL, WEIGHTS, create_missing, documents, strategy_documents
 from infra.local.store import EmbeddedStore
 from schemas.codec import from_document
-from schemas.documents import ControlDocument, Settings, StrategyDocument
+from schemas.settings import ControlDocument, Settings, StrategyDocument
 from schemas.values import Mode, TradingState
 
 

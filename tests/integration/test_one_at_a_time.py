@@ -29,7 +29,8 @@ from infra.local.emulators import Emulators, EmulatorsNotFound
 from infra.local.provision import apply
 from infra.topology import topology
 from schemas import codec
-from schemas.documents import ControlDocument, LeaseDocument, Settings, StrategyDocument, path_of
+from schemas.documents import LeaseDocument, path_of
+from schemas.settings import ControlDocument, Settings, StrategyDocument
 from schemas.values import Mode, TradingState
 
 ROOT = Path(__file__).parents[2]

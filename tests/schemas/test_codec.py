@@ -22,7 +22,7 @@ from schemas.codec import (
     json_schema,
     to_document,
 )
-from schemas.documents import DOCUMENTS, LedgerDocument, Settings, StrategyDocument
+from schemas.documents import DOCUMENTS, LedgerDocument
 from schemas.messages import (
     COMMANDS,
     TOPICS,
@@ -36,6 +36,7 @@ from schemas.messages import (
     Targets,
     Transfer,
 )
+from schemas.settings import Settings, StrategyDocument
 from schemas.values import Contract, Mode
 
 type Instances = Callable[[type], st.SearchStrategy[Any]]

@@ -11,26 +11,25 @@ import pytest
 
 from gateway.core import book
 from gateway.core.broker import AccountValues, BrokerStatus, OrderReport, Reading
-from gateway.core.desk import Desk, evolve
+from gateway.core.desk import Desk
 from gateway.core.events import CancelAsked, Event, Journaled, NetCause, OpenRun
+from gateway.core.fold import evolve
 from gateway.core.netting import Plan, net
 from gateway.core.prices import Price
 from gateway.core.reconcile import settle
 from schemas.documents import (
     BrokerPosition,
-    ControlDocument,
     CrossDocument,
     ExecutionDocument,
     LedgerDocument,
     LedgerEntry,
     OrderDocument,
     RunDocument,
-    Settings,
     Share,
-    StrategyDocument,
     TargetsDocument,
 )
 from schemas.messages import Target
+from schemas.settings import ControlDocument, Settings, StrategyDocument
 from schemas.values import EXTERNAL, Contract, Mode, OrderType, TradingState
 
 NOW: Final = datetime(2026, 1, 5, 15, tzinfo=UTC)

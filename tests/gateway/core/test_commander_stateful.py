@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 
 from gateway.core import book
 from gateway.core.broker import BrokerStatus, MarginPreview
-from gateway.core.desk import Desk, evolve
+from gateway.core.desk import Desk
 from gateway.core.events import (
     Adopted,
     CancelAsked,
@@ -33,6 +33,7 @@ from gateway.core.events import (
     Priced,
     Said,
 )
+from gateway.core.fold import evolve
 from gateway.core.margin import admit, questions
 from gateway.core.netting import Barred, Plan, net
 from gateway.core.prices import Price
@@ -40,7 +41,6 @@ from gateway.core.reconcile import settle
 from gateway.core.records import Stored, changed, journal, restored
 from schemas import codec
 from schemas.documents import (
-    ControlDocument,
     CrossDocument,
     ExecutionDocument,
     GenerationDocument,
@@ -51,6 +51,7 @@ from schemas.documents import (
     TargetsDocument,
 )
 from schemas.messages import Target
+from schemas.settings import ControlDocument
 from schemas.values import EXTERNAL, Mode, TradingState
 from tests.gateway.core.broker_model import Account, Broker
 

@@ -12,7 +12,8 @@ from gateway.core.broker import Reading
 from gateway.core.desk import Desk
 from gateway.core.events import Journaled, Resumed
 from gateway.core.reconcile import settle
-from schemas.documents import ControlDocument, Settings, StatusDocument
+from schemas.documents import StatusDocument
+from schemas.settings import ControlDocument, Settings
 from schemas.values import TradingState
 
 STATUS = StatusDocument("2026-01-05", Decimal(1000), Decimal(1200), 3, Decimal(500))

@@ -16,7 +16,8 @@ from gateway.core.guarding import (
     sweep,
     working,
 )
-from schemas.documents import ControlDocument, LeaseDocument
+from schemas.documents import LeaseDocument
+from schemas.settings import ControlDocument
 from schemas.values import Mode, TradingState
 
 TIMES = GuardTimes()

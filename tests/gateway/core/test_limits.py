@@ -6,7 +6,8 @@ import pytest
 
 from gateway.core.desk import Desk
 from gateway.core.limits import LIMITS, Candidate, refusal
-from schemas.documents import ControlDocument, Lock, RefusalEntry
+from schemas.documents import Lock, RefusalEntry
+from schemas.settings import ControlDocument
 from schemas.values import Contract, Mode, TradingState
 
 EURO = Contract("SAP", currency="EUR", con_id=1)

@@ -7,7 +7,7 @@ from gateway.core.broker import MarginPreview
 from gateway.core.desk import Desk
 from gateway.core.margin import Admission, admit, questions
 from gateway.core.netting import Barred, Plan, net
-from schemas.documents import StrategyDocument
+from schemas.settings import StrategyDocument
 
 
 def preview(margin: int | None, change: int | None, equity: int | None = 1000) -> MarginPreview:

@@ -9,7 +9,8 @@ from hypothesis import given
 
 from gateway.core.desk import Desk
 from gateway.core.netting import Plan, cross, increasers, net, pro_rata
-from schemas.documents import ControlDocument, Lock, Share
+from schemas.documents import Lock, Share
+from schemas.settings import ControlDocument
 from schemas.values import TradingState
 
 NAMES = ("a", "b", "c")

@@ -10,8 +10,9 @@ from gateway.core.broker import BrokerStatus
 from gateway.core.desk import Desk
 from gateway.core.events import NotSent, Said, Silent
 from gateway.core.netting import Plan
-from schemas.documents import ControlDocument, Latch, RefusalEntry
+from schemas.documents import Latch, RefusalEntry
 from schemas.messages import Report
+from schemas.settings import ControlDocument
 from schemas.values import Mode, TradingState
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 
 from gateway.core.broker import BrokerStatus, Commission, Connection
-from gateway.core.desk import Desk, evolve
+from gateway.core.desk import Desk
 from gateway.core.events import (
     Adopted,
     CancelAsked,
@@ -24,8 +24,10 @@ from gateway.core.events import (
     Silent,
     Ticked,
 )
+from gateway.core.fold import evolve
 from gateway.core.orders import own_ref
-from schemas.documents import ControlDocument, ExecutionDocument
+from schemas.documents import ExecutionDocument
+from schemas.settings import ControlDocument
 from schemas.values import Mode, TradingState
 
 ALLOCATE = NetCause("allocate", "run-2")
