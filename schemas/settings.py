@@ -95,6 +95,7 @@ class StrategyDocument:
     """`strategies/{id}`: whether a strategy takes part, with how much, and what it reads.
 
     `weight` is its share of the deployed capital; absent it is a configuration error, never 0.
+    With weight 0, or `flatten`, it holds nothing, whatever it says [N2].
     The limits stand beside those in `Settings`, for its own share of orders and its own book: the
     stricter one holds, and None leaves `Settings`' alone. So does `order_policy`; the policies of
     two strategies that trade the same contract must be the same [N5].
@@ -102,6 +103,7 @@ class StrategyDocument:
 
     enabled: bool = False
     weight: Decimal | None = None
+    flatten: bool = False
     priority: int = 0
     universe: tuple[Contract, ...] = ()
     bars: BarSpec | None = None

@@ -124,6 +124,8 @@ def _target(view: _View, strategy: str) -> tuple[Decimal | None, str]:
         return None, "held: the strategy is not enabled"
     if configured.weight == 0:
         return Decimal(0), "wants 0: its weight is 0"
+    if configured.flatten:
+        return Decimal(0), "wants 0: it is to be flattened"
     document = view.document(strategy)
     if document is None:
         return None, "held: it never said anything"

@@ -107,9 +107,12 @@ def test_holding_cancels_what_increases_and_lets_finish_what_reduces(
 
 
 @pytest.mark.parametrize("said", [{1: 100}, {}])
-def test_weight_0_means_0_whatever_was_said(build: Any, said: dict[int, int]) -> None:
+@pytest.mark.parametrize("configured", [{"weight": Decimal(0)}, {"flatten": True}])
+def test_weight_0_or_flatten_means_0_whatever_was_said(
+    build: Any, said: dict[int, int], configured: dict[str, Any]
+) -> None:
     """[N2]"""
-    strategies = {"a": build.strategy(weight=Decimal(0))}
+    strategies = {"a": build.strategy(**configured)}
     assert change(build, build.desk({"a": said}, {"a": {1: 40}}, strategies=strategies)) == -40
 
 
