@@ -1,19 +1,20 @@
 """What can be asked of the broker over one line, each question with a deadline.
 
-No word of ib_async's is spoken here: `Line` is what `gateway.session` makes of it. An inquiry lives
+No word of ib_async's is spoken here: `Line` is what `gateway.line` makes of it. An inquiry lives
 and dies with its line.
 """
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, Protocol
 
-from gateway.core import ib_values, ib_words
-from gateway.core.broker import AccountValues, MarginPreview, OrderReport, Quote, Reading
+from gateway.core import ib_terms, ib_values, ib_words
+from gateway.core.broker import AccountValues, MarginPreview, OrderReport, Quote, Reading, Terms
 from gateway.core.ib_bars import bar_length, finished_bars
 from gateway.core.ib_hearing import Hearing, Known
 from schemas.documents import BrokerPosition, OrderDocument
@@ -113,6 +114,9 @@ class Line(Protocol):
     def ask_details(self, request_id: int, contract: Contract) -> None:
         """Ask what a description means."""
 
+    def ask_rule(self, rule_id: int) -> asyncio.Future[Any]:
+        """Ask for a market rule, which carries no number either: one at a time of each rule."""
+
     def ask_bars(self, request_id: int, contract: Contract, size: str, duration: str) -> None:
         """Ask for bars up to now."""
 
@@ -149,22 +153,56 @@ class Inquiry:
         self._known = known
         self._now = now
         self._one_reading = asyncio.Lock()
+        self._one_of_rule: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def resolve(self, contract: Contract) -> Contract:
         """See `gateway.session.Session.resolve`."""
         known = self._known.contracts.get(contract)
         if known is not None:
             return known
-        request_id, answer = self._line.start()
-        self._line.ask_details(request_id, contract)
+        details = await self._details(contract)
         try:
-            resolved = ib_values.only_match(contract, await self._answer(answer))
-        except Refused as error:
-            raise Unresolved(_sentence(contract, error)) from error
+            resolved = ib_values.resolved_contract(contract, details)
         except ValueError as error:
             raise Unresolved(f"{ib_values.described(contract)} {error}") from error
         self._known.remember_contract(contract, resolved)
         return resolved
+
+    async def terms(self, contract: Contract) -> Terms:
+        """See `gateway.session.Session.terms`."""
+        contract = contract if contract.con_id else await self.resolve(contract)
+        self._known.forget_terms_before(ib_terms.day_of(self._now()))
+        known = self._known.terms.get(contract)
+        if known is not None:
+            return known
+        details = await self._details(_by_con_id(contract))
+        rule_id = ib_terms.rule_id(details, contract.exchange)
+        rule = () if rule_id is None else await self._answer(self._rule(rule_id))
+        terms, complaints = ib_terms.terms(contract, details, rule, self._now())
+        for complaint in complaints:
+            log.warning("%s: %s", ib_values.described(contract), complaint)
+        self._known.terms[contract] = terms
+        return terms
+
+    async def _details(self, contract: Contract) -> Any:
+        """The details of the one contract that a description means. Raises `Unresolved`."""
+        request_id, answer = self._line.start()
+        self._line.ask_details(request_id, contract)
+        try:
+            return ib_values.only_details(contract, await self._answer(answer))
+        except Refused as error:
+            raise Unresolved(_sentence(contract, error)) from error
+        except ValueError as error:
+            raise Unresolved(f"{ib_values.described(contract)} {error}") from error
+
+    async def _rule(self, rule_id: int) -> ib_terms.Increments:
+        """The bands of a market rule; contracts that share it ask once."""
+        async with self._one_of_rule[rule_id]:
+            known = self._known.rules.get(rule_id)
+            if known is None:
+                known = ib_terms.market_rule(await self._line.ask_rule(rule_id))
+                self._known.rules[rule_id] = known
+            return known
 
     async def bars(self, contract: Contract, size: str, duration: str) -> Bars:
         """See `gateway.session.Session.bars`."""
@@ -261,11 +299,12 @@ class Inquiry:
         )
 
     async def _positions(self, account: str) -> Mapping[int, BrokerPosition]:
-        last = {told.contract.conId: told for told in await self._question(POSITIONS)}
+        told_of_all = await self._question(POSITIONS)
+        last = {told.contract.conId: told for told in told_of_all if told.account == account}
         return {
             con_id: ib_values.position(self._known.ours, told)
             for con_id, told in last.items()
-            if told.position and told.account == account
+            if told.position
         }
 
     async def _account_values(self, account: str) -> AccountValues:
@@ -313,6 +352,11 @@ def _check_no_data(contract: Contract, refusal: Refused, codes: Collection[int])
     if refusal.code not in codes:
         raise BrokerUnavailable(sentence) from refusal
     log.warning("no data: %s", sentence)
+
+
+def _by_con_id(contract: Contract) -> Contract:
+    """The contract by its id alone: its name and its listing may have changed since."""
+    return Contract("", contract.sec_type, contract.exchange, contract.currency, contract.con_id)
 
 
 def _sentence(contract: Contract, refusal: Refused) -> str:

@@ -7,10 +7,19 @@ state of orders: that is the ledger's (`gateway.core.orders`).
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Any, Final
 
 from gateway.core import ib_values, ib_words
-from gateway.core.broker import BrokerEvent, BrokerStatus, Commission, Connection, OrderReport
+from gateway.core.broker import (
+    BrokerEvent,
+    BrokerStatus,
+    Commission,
+    Connection,
+    OrderReport,
+    Terms,
+)
+from gateway.core.ib_terms import Increments
 from schemas.documents import ExecutionDocument, OrderDocument
 from schemas.values import Contract
 
@@ -23,10 +32,16 @@ CONTRACTS_KNOWN_MAX: Final = 2_000
 
 @dataclass(slots=True)
 class Known:
-    """What outlives a line: which order a perm_id is, and which contract a description means."""
+    """What outlives a line: which order a perm_id is, and which contract a description means.
+
+    How contracts trade, and the market rules by their ids, are those of `terms_day`.
+    """
 
     orders: dict[int, OrderReport] = field(default_factory=dict)
     contracts: dict[Contract | int, Contract] = field(default_factory=dict)
+    terms: dict[Contract, Terms] = field(default_factory=dict)
+    rules: dict[int, Increments] = field(default_factory=dict)
+    terms_day: date | None = None
 
     def remember_order(self, report: OrderReport) -> None:
         """Keep an order's names by its perm_id, which no restart of the gateway changes."""
@@ -42,9 +57,22 @@ class Known:
         self.contracts[resolved] = resolved
         self.contracts[resolved.con_id] = resolved
 
+    def forget_terms_before(self, day: date) -> None:
+        """Keep no terms of another New York day than this one."""
+        if self.terms_day != day:
+            self.terms, self.rules, self.terms_day = {}, {}, day
+
     def ours(self, told: Any) -> Contract:
         """The client library's contract as ours: as it was resolved, if it was."""
         return self.contracts.get(told.conId) or ib_values.contract(told)
+
+    def routed(self, contract: Contract) -> Contract:
+        """A contract to be ordered, on the exchange that it was resolved to where it names none.
+
+        IB's positions of futures name none, and IB takes no order without one (321).
+        """
+        known = self.contracts.get(contract.con_id)
+        return contract if contract.exchange or known is None else known
 
 
 class Hearing:
@@ -77,6 +105,10 @@ class Hearing:
             order_id=order_id,
             client_id=self.client_id,
         )
+
+    def routed(self, contract: Contract) -> Contract:
+        """See `Known.routed`."""
+        return self._known.routed(contract)
 
     def open_order(self, report: OrderReport) -> OrderReport:
         """An openOrder message: the only one with all of an order's names."""

@@ -1,11 +1,11 @@
 """ib_async's objects and ours, field by field.
 
-The objects come as `Any`: they are the client library's plain records, and only `gateway.session`
+The objects come as `Any`: they are the client library's plain records, and only `gateway.line`
 may import it. Numbers go through `gateway.core.ib_words`, so unset ones never get further.
 """
 
 from collections.abc import Callable, Sequence
-from datetime import UTC
+from datetime import UTC, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -26,6 +26,9 @@ from schemas.values import Contract, OrderType
 SMART: Final = "SMART"
 ROUTED: Final = frozenset({"STK", "OPT", "WAR"})
 """Kinds of contract that IB routes; positions and executions name the venue instead."""
+
+LIMITED: Final = frozenset({OrderType.LMT, OrderType.LOC, OrderType.MIDPRICE})
+"""Types that always carry a limit; for MIDPRICE IB would do without."""
 
 type Ours = Callable[[Any], Contract]
 """From ib_async's contract to ours."""
@@ -68,11 +71,16 @@ def contract(told: Any) -> Contract:
 
 def only_match(asked: Contract, found: Sequence[Any]) -> Contract:
     """The one contract of IB's answer. Raises `ValueError` for none or several, saying how many."""
+    return resolved_contract(asked, only_details(asked, found))
+
+
+def only_details(asked: Contract, found: Sequence[Any]) -> Any:
+    """The one contract's details in IB's answer. Raises `ValueError` as `only_match` does."""
     # IB answers some requests with kinds of contract that were not asked for.
     matches = [details for details in found if details.contract.secType == asked.sec_type]
     if len(matches) != 1:
         raise ValueError(f"means {len(matches)} contracts at the broker, not exactly one")
-    return resolved_contract(asked, matches[0])
+    return matches[0]
 
 
 def resolved_contract(asked: Contract, details: Any) -> Contract:
@@ -101,7 +109,8 @@ def order_fields(order: OrderDocument, account: str) -> dict[str, Any]:
     """Our order as keyword arguments of ib_async's, `algoParams` as (tag, value) pairs.
 
     Raises `ValueError` for one that IB would take otherwise than it is meant: no tif (IB's preset
-    would choose one, trap 1), no limit price, nothing to trade.
+    would choose one, trap 1), a limit type without its limit or a limit where IB reads none, a time
+    without a zone, nothing to trade.
     """
     if not order.tif:
         raise ValueError(f"{order.order_ref}: an order must have a tif")
@@ -117,6 +126,7 @@ def order_fields(order: OrderDocument, account: str) -> dict[str, Any]:
         "orderRef": order.order_ref,
         "account": account,
         "outsideRth": order.outside_rth,
+        "goodAfterTime": _order_time(order),
         "transmit": True,
         **_limit_fields(order),
         **_algo_fields(order),
@@ -124,11 +134,26 @@ def order_fields(order: OrderDocument, account: str) -> dict[str, Any]:
 
 
 def _limit_fields(order: OrderDocument) -> dict[str, Any]:
-    if order.order_type is not OrderType.LMT:
+    """The limit, which for MIDPRICE is the cap on the middle that it pegs to."""
+    kind, limit = order.order_type, order.limit_price
+    if kind not in LIMITED:
+        if limit is not None:
+            raise ValueError(f"{order.order_ref}: {kind} would trade without its limit_price")
         return {}
-    if order.limit_price is None:
-        raise ValueError(f"{order.order_ref}: a limit order must have a limit_price")
-    return {"lmtPrice": _plain(order.limit_price)}
+    if limit is None:
+        raise ValueError(f"{order.order_ref}: an order of type {kind} must have a limit_price")
+    return {"lmtPrice": _plain(limit)}
+
+
+def _order_time(order: OrderDocument) -> str:
+    """`good_after` as IB reads it in one way only, `yyyymmdd-hh:mm:ss` in UTC; never earlier."""
+    at = order.good_after
+    if at is None:
+        return ""
+    if at.tzinfo is None:
+        raise ValueError(f"{order.order_ref}: good_after must have a time zone")
+    whole = at.replace(microsecond=0) + timedelta(seconds=bool(at.microsecond))
+    return f"{whole.astimezone(UTC):%Y%m%d-%H:%M:%S}"
 
 
 def _algo_fields(order: OrderDocument) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """IB's words, numbers and error codes, translated into ours.
 
-Pure, and free of the client library: `gateway.session` takes the wire's values apart and asks here
+Pure, and free of the client library: `gateway.line` takes the wire's values apart and asks here
 what they mean. Sources: IB's message codes page and order status page; numbers in "trap n" refer
 to the list of what ib_async makes of them (design notes, IB, section 2.1).
 """
@@ -262,6 +262,11 @@ def account_values(account: str, rows: Iterable[tuple[str, str, str]]) -> Accoun
         for key, value, currency in listed
         if key == "CashBalance" and currency != BASE
     }
+    rates = {
+        currency: rate
+        for key, value, currency in listed
+        if key == "ExchangeRate" and currency != BASE and (rate := _rate(value)) is not None
+    }
     return AccountValues(
         account=account,
         base_currency=base_currency,
@@ -270,7 +275,17 @@ def account_values(account: str, rows: Iterable[tuple[str, str, str]]) -> Accoun
         initial_margin=number(found.get("InitMarginReq", ("", ""))[0]),
         maintenance_margin=number(found.get("MaintMarginReq", ("", ""))[0]),
         equity_with_loan=number(found.get("EquityWithLoanValue", ("", ""))[0]),
+        exchange_rates={**rates, base_currency: Decimal(1)},
     )
+
+
+def _rate(text: str) -> Decimal | None:
+    """A rate of exchange; None for garbage and for what no currency is worth: 0 or less."""
+    try:
+        rate = number(text)
+    except (ArithmeticError, ValueError):
+        return None
+    return rate if rate is not None and rate > 0 else None
 
 
 def is_complete(ticks: Mapping[int, float]) -> bool:

@@ -1,6 +1,6 @@
 """The reference price of a contract [N4]: what a cross settles at and what limits measure with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -11,8 +11,9 @@ from gateway.core.broker import Quote
 class Price:
     """A price, where it comes from, and when it was true.
 
-    `spread` is that of the quote that it is the middle of, else None. `last_close` is the last
-    finished bar's close, where a run has read bars.
+    `spread` is how far apart bid and ask are of the quote that it is the middle of, else None;
+    crossed they are apart too. `last_close` is the last finished bar's close, where a run has read
+    bars.
     """
 
     value: Decimal
@@ -28,10 +29,22 @@ class Price:
 
 
 def reference(quote: Quote | None, last_close: Price | None) -> Price | None:
-    """The middle of a quote, else the last trade, else the last finished bar's close [N4]."""
-    if quote is not None and quote.bid is not None and quote.ask is not None:
-        middle = (quote.bid + quote.ask) / 2
-        return Price(middle, "middle of the quote", quote.at, quote.delayed)
-    if quote is not None and quote.last is not None:
+    """The middle of a quote, else the last trade, else the last finished bar's close [N4].
+
+    Each carries that close beside it, for a limit on how far a price may be from it.
+    """
+    found = _quoted(quote) or last_close
+    if found is None or last_close is None:
+        return found
+    return replace(found, last_close=last_close.value)
+
+
+def _quoted(quote: Quote | None) -> Price | None:
+    if quote is None:
+        return None
+    if quote.bid is not None and quote.ask is not None:
+        middle, spread = (quote.bid + quote.ask) / 2, abs(quote.ask - quote.bid)
+        return Price(middle, "middle of the quote", quote.at, quote.delayed, spread)
+    if quote.last is not None:
         return Price(quote.last, "last trade", quote.at, quote.delayed)
-    return last_close
+    return None

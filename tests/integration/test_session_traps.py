@@ -54,6 +54,8 @@ ORDER = OrderDocument(
     state="PENDING",
 )
 
+MARKET_ORDER = replace(ORDER, order_type=OrderType.MKT, limit_price=None)
+
 type Answer = Callable[[int, Any, list[Delivery]], list[Delivery]]
 
 
@@ -173,7 +175,7 @@ async def test_an_order_with_a_preset_warning_lives_and_fills() -> None:
     async with a_desk() as desk:
         desk.exchange.meddle[requests.PlaceOrder] = followed_by((10349, "Order TIF was set to DAY"))
         await desk.session.read()
-        desk.session.place(Approved(replace(ORDER, order_type=OrderType.MKT)))
+        desk.session.place(Approved(MARKET_ORDER))
         assert (await desk.heard.reason("10349")).status is BrokerStatus.UNSURE
         await desk.heard.until(ExecutionDocument)
         statuses = {e.status for e in desk.heard.told if isinstance(e, OrderReport)}
@@ -223,7 +225,7 @@ async def test_a_fill_whose_last_status_is_lost_is_heard_by_its_execution() -> N
     async with a_desk() as desk:
         desk.exchange.meddle[requests.PlaceOrder] = without_status
         await desk.session.read()
-        desk.session.place(Approved(replace(ORDER, order_type=OrderType.MKT)))
+        desk.session.place(Approved(MARKET_ORDER))
         executed = await desk.heard.until(ExecutionDocument)
         assert (executed.order_ref, executed.quantity) == (REF, Decimal(10))
 
@@ -240,7 +242,7 @@ async def test_both_revisions_of_an_execution_are_told() -> None:
     async with a_desk() as desk:
         desk.exchange.meddle[requests.PlaceOrder] = corrected
         await desk.session.read()
-        desk.session.place(Approved(replace(ORDER, order_type=OrderType.MKT)))
+        desk.session.place(Approved(MARKET_ORDER))
         second = await desk.heard.until(
             ExecutionDocument, lambda execution: execution.exec_id.endswith(".02")
         )
@@ -256,21 +258,21 @@ async def test_a_commission_before_its_execution_is_not_lost() -> None:
     async with a_desk() as desk:
         desk.exchange.meddle[requests.PlaceOrder] = commission_first
         await desk.session.read()
-        desk.session.place(Approved(replace(ORDER, order_type=OrderType.MKT)))
+        desk.session.place(Approved(MARKET_ORDER))
         executed = await desk.heard.until(ExecutionDocument)
         paid = await desk.heard.until(Commission)
         assert desk.heard.told.index(paid) < desk.heard.told.index(executed)
         assert executed.commission == paid.amount
 
 
-@pytest.mark.parametrize("kind", [OrderType.LMT, OrderType.MKT])
+@pytest.mark.parametrize("order", [ORDER, MARKET_ORDER], ids=["LMT", "MKT"])
 async def test_an_order_id_that_a_restarted_gateway_gives_out_again_is_not_used(
-    kind: OrderType,
+    order: OrderDocument,
 ) -> None:
     """A second order under the id of a working one would change that one instead."""
     async with a_desk() as desk:
         await desk.session.read()
-        first = desk.session.place(Approved(replace(ORDER, order_type=kind)))
+        first = desk.session.place(Approved(order))
         await desk.heard.until(OrderReport)
         desk.exchange.forgets_order_ids = True
         await desk.session.connect()

@@ -1,12 +1,19 @@
 """What a message of the broker means after those before it."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
-from gateway.core.broker import BrokerEvent, BrokerStatus, Commission, Connection, OrderReport
+from gateway.core.broker import (
+    BrokerEvent,
+    BrokerStatus,
+    Commission,
+    Connection,
+    OrderReport,
+    Terms,
+)
 from gateway.core.ib_hearing import CONTRACTS_KNOWN_MAX, ORDERS_KNOWN_MAX, Hearing, Known
 from schemas.documents import ExecutionDocument, OrderDocument
 from schemas.values import Contract, OrderType
@@ -52,6 +59,17 @@ class Told(list[BrokerEvent]):
     def report(self) -> OrderReport:
         assert isinstance(self[-1], OrderReport)
         return self[-1]
+
+
+def test_terms_and_rules_of_another_day_are_forgotten() -> None:
+    known = Known()
+    known.forget_terms_before(AT.date())
+    known.terms[SPY] = Terms(SPY, AT, ())
+    known.rules[26] = ((Decimal(0), Decimal("0.01")),)
+    known.forget_terms_before(AT.date())
+    assert (list(known.terms), list(known.rules)) == ([SPY], [26])
+    known.forget_terms_before(AT.date() + timedelta(days=1))
+    assert (known.terms, known.rules) == ({}, {})
 
 
 @pytest.fixture
@@ -175,3 +193,15 @@ def test_what_is_known_is_limited() -> None:
     for number in range(CONTRACTS_KNOWN_MAX):
         known.remember_contract(Contract(f"S{number}"), Contract("S", con_id=number + 1))
     assert len(known.contracts) <= CONTRACTS_KNOWN_MAX + 3
+
+
+def test_an_order_goes_to_the_exchange_its_contract_was_resolved_to() -> None:
+    """IB's positions of futures name no exchange, and IB takes no order without one (321)."""
+    known = Known()
+    held = Contract("ES", "FUT", exchange="", con_id=9, multiplier=Decimal(50))
+    assert Hearing(7, known, print).routed(held) == held
+    resolved = replace(held, exchange="CME")
+    known.remember_contract(held, resolved)
+    assert Hearing(7, known, print).routed(held) == resolved
+    elsewhere = replace(held, exchange="QBALGO")
+    assert Hearing(7, known, print).routed(elsewhere) == elsewhere

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import ib_async
 import pytest
@@ -82,9 +83,46 @@ def test_a_limit_order_has_its_price_and_no_algo() -> None:
     assert "algoStrategy" not in fields
 
 
+@pytest.mark.parametrize("kind", [OrderType.LMT, OrderType.LOC, OrderType.MIDPRICE])
+def test_a_type_with_a_limit_is_sent_with_it_and_never_without(kind: OrderType) -> None:
+    """behaviour 4.7; for MIDPRICE it is the cap, without which IB would take the order too."""
+    order = replace(ORDER, order_type=kind, limit_price=Decimal("5.9E+2"))
+    fields = ib_values.order_fields(order, "DUSIM1")
+    assert (fields["orderType"], str(fields["lmtPrice"]), fields["tif"]) == (kind, "590", "DAY")
+    with pytest.raises(ValueError, match=f"of type {kind} must have a limit_price"):
+        ib_values.order_fields(replace(order, limit_price=None), "DUSIM1")
+
+
+@pytest.mark.parametrize("kind", [OrderType.MKT, OrderType.MOC])
+def test_a_type_without_a_limit_is_never_sent_for_an_order_that_has_one(kind: OrderType) -> None:
+    """It would trade at any price."""
+    order = replace(ORDER, order_type=kind, adaptive_priority="")
+    assert "lmtPrice" not in ib_values.order_fields(order, "DUSIM1")
+    with pytest.raises(ValueError, match=f"{kind} would trade without its limit_price"):
+        ib_values.order_fields(replace(order, limit_price=Decimal(590)), "DUSIM1")
+
+
+@pytest.mark.parametrize(
+    ("good_after", "text"),
+    [
+        (None, ""),
+        (datetime(2025, 6, 2, 19, 45, tzinfo=UTC), "20250602-19:45:00"),
+        (datetime(2025, 6, 2, 15, 45, tzinfo=ZoneInfo("America/New_York")), "20250602-19:45:00"),
+        (datetime(2025, 6, 2, 23, 59, 59, 1, tzinfo=UTC), "20250603-00:00:00"),
+    ],
+)
+def test_a_time_to_wait_for_is_sent_in_utc_and_never_earlier(
+    good_after: datetime | None, text: str
+) -> None:
+    """A time without a zone would be taken for the gateway machine's."""
+    fields = ib_values.order_fields(replace(ORDER, good_after=good_after), "DUSIM1")
+    assert fields["goodAfterTime"] == text
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
+        ({"good_after": datetime(2025, 6, 2, 15, 45)}, "must have a time zone"),  # noqa: DTZ001
         ({"tif": ""}, "must have a tif"),
         ({"quantity": Decimal(0)}, "must have a quantity"),
         ({"order_ref": ""}, "must have an order_ref"),

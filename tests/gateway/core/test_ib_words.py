@@ -167,6 +167,20 @@ def test_account_values_are_read_by_currency() -> None:
     assert (values.initial_margin, values.maintenance_margin) == (Decimal(400), None)
 
 
+def test_rates_of_exchange_are_read_by_currency_and_the_base_is_worth_1() -> None:
+    """[M14] What is no rate is left out: nobody values a currency by a guess."""
+    told = {"EUR": "1.0845", "CHF": "0", "GBP": "-1", "JPY": "none", "CAD": "", "AUD": "nan"}
+    rows = [("NetLiquidation", "1000", "USD"), ("ExchangeRate", "1.00", "BASE")]
+    rows += [("ExchangeRate", rate, currency) for currency, rate in told.items()]
+    values = ib_words.account_values("DUSIM1", rows)
+    assert values.exchange_rates == {"EUR": Decimal("1.0845"), "USD": Decimal(1)}
+
+
+def test_the_base_currency_is_worth_1_whatever_is_told_of_it() -> None:
+    rows = [("NetLiquidation", "1000", "EUR"), ("ExchangeRate", "1.2", "EUR")]
+    assert ib_words.account_values("DUSIM1", rows).exchange_rates == {"EUR": Decimal(1)}
+
+
 def test_an_account_without_equity_is_an_error() -> None:
     with pytest.raises(ValueError, match="no NetLiquidation of account DUSIM1"):
         ib_words.account_values("DUSIM1", [("CashBalance", "1", "USD")])

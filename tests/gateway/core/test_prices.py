@@ -30,7 +30,8 @@ def test_the_reference_is_the_first_that_there_is(
     found = reference(quoted(build, *prices), close)
     assert found is not None
     assert found.value == Decimal(value)
-    assert found is close if source == "last close" else found.source == source
+    assert found.source == (close.source if source == "last close" else source)
+    assert found.last_close == close.value
 
 
 def test_without_quote_and_close_there_is_no_reference() -> None:
@@ -44,6 +45,30 @@ def test_a_close_keeps_its_own_time(build: Any) -> None:
     found = reference(None, close)
     assert found is not None
     assert found.age_seconds(build.now) == 3600
+
+
+@pytest.mark.parametrize(
+    ("prices", "spread"),
+    [
+        ((99, 102, 90), Decimal(3)),
+        ((102, 99, 90), Decimal(3)),
+        ((99, None, 90), None),
+        ((None, None, None), None),
+    ],
+)
+def test_only_the_middle_of_a_quote_has_a_spread(
+    build: Any, prices: tuple[int | None, ...], spread: Decimal | None
+) -> None:
+    """For the limit on wide quotes: what a trade or a close was quoted at, nobody says."""
+    found = reference(quoted(build, *prices), build.price())
+    assert found is not None
+    assert found.spread == spread
+
+
+def test_where_no_run_has_read_bars_a_price_has_no_close_beside_it(build: Any) -> None:
+    found = reference(quoted(build, 99, 102, 90), None)
+    assert found is not None
+    assert found.last_close is None
 
 
 def test_delayed_prices_stay_marked(build: Any) -> None:

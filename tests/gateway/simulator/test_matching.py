@@ -225,6 +225,38 @@ CASES = [
         "10:00 10 99.50",
     ),
     Case(
+        "midprice follows the middle and never pays its cap where the middle is better",
+        GAP_DOWN,
+        terms_of("BUY 10 MIDPRICE limit 98"),
+        "10:00 10 90.00",
+    ),
+    Case(
+        "midprice that sells has a floor and rests there",
+        RISING,
+        terms_of("SELL 10 MIDPRICE limit 101.50"),
+        "10:00 10 101.50",
+    ),
+    Case(
+        "midprice waits for the opening, with outsideRth too",
+        RISING,
+        terms_of("BUY 10 MIDPRICE") | {"outside_rth": True},
+        "09:30 10 100.00",
+        at="08:00",
+    ),
+    Case(
+        "good after a time, it sees no market before",
+        RISING,
+        terms_of("BUY 10 MIDPRICE limit 105") | {"other": {"goodAfterTime": "20251212-15:35:00"}},
+        "10:35 10 103.00",
+    ),
+    Case(
+        "a limit that is good after a time does not trade in a bar that began before it",
+        RISING,
+        terms_of("BUY 10 LMT limit 99.50") | {"other": {"goodAfterTime": "20251212-14:45:00"}},
+        "",
+        status="Cancelled",
+    ),
+    Case(
         "an on-open order waits for the opening",
         RISING,
         terms_of("BUY 10 MKT OPG"),
