@@ -3,38 +3,28 @@
 It cancels our orders when trading is halted or no commander is alive, and needs no commander for
 it. It watches with a client id of its own. To cancel it borrows the id that placed the orders, for
 at IB no other may (decision 9). It takes no lease and writes no document: what it does it logs and
-publishes as an alert. Exit codes are those of `gateway.__main__`.
+publishes as an alert. Exit codes are those of `gateway.process`.
 """
 
 import asyncio
 import logging
-import os
-import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Final
 
 from gateway.archive import Archive
-from gateway.bus import GoogleBus
 from gateway.clock import Clock
-from gateway.config import (
-    Config,
-    Misconfigured,
-    clock_of,
-    described,
-    from_environment,
-    session_settings,
-)
+from gateway.config import Config, session_settings
 from gateway.core import guarding
 from gateway.core.broker import BrokerEvent, OrderReport
 from gateway.core.guarding import GuardTimes, Watch
 from gateway.inquiry import ClientIdTaken
 from gateway.ports import Bus, Store, Unavailable
-from gateway.safety import Unsafe
+from gateway.process import Program
 from gateway.session import BrokerUnavailable, Session
-from gateway.store import GoogleStore
 from schemas import codec
 from schemas.documents import LeaseDocument, path_of
 from schemas.messages import TOPICS, Report, topic_name
@@ -179,51 +169,24 @@ class Guard:
             self._told.add(sentence)
 
 
-def guard(config: Config, bus: Bus, store: Store, clock: Clock, times: GuardTimes) -> Guard:
+def guard(
+    config: Config, bus: Bus, store: Store, clock: Clock, times: GuardTimes | None = None
+) -> Guard:
     """Put a guard together over a bus, a store and a clock."""
 
     def line(client_id: int) -> Session:
         return Session(session_settings(config, client_id), clock.now, _ignore)
 
     archive = Archive(store, config.mode)
-    return Guard(bus, archive, clock, config.ib_guard_client_id, line, times)
+    return Guard(bus, archive, clock, config.ib_guard_client_id, line, times or GuardTimes())
 
 
 def _ignore(event: BrokerEvent) -> None:
     """The guard asks for what it wants to know."""
 
 
-async def serve(config: Config) -> None:
-    """Run a guard over Google's services until it is told to stop."""
-    bus = GoogleBus(config.google_cloud_project)
-    store = GoogleStore(config.google_cloud_project)
-    watcher = guard(config, bus, store, clock_of(config), GuardTimes())
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, watcher.stop)
-    try:
-        await watcher.run()
-    finally:
-        await bus.close()
-        await store.close()
-
-
-def main() -> int:
-    """Read the environment, guard, and turn what ended it into one line and an exit code."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
-    try:
-        config = from_environment(os.environ)
-        log.info("guard starts: %s", described(config))
-        asyncio.run(serve(config))
-    except (Misconfigured, Unsafe) as error:
-        log.error("%s", error)
-        return 2
-    except (Unavailable, OSError) as error:
-        log.error("guard ends: %s: %s", type(error).__name__, error)
-        return 1
-    log.info("guard ends: it was told to stop")
-    return 0
+PROGRAM: Final = Program("guard", log, guard, (Unavailable, OSError))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(PROGRAM.main())

@@ -9,13 +9,14 @@ long we have seen it not renewed.
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from gateway.archive import Archive, decoded, writes
+from gateway.archive import Archive, control_or_halt, decoded, writes
 from gateway.ports import Reads, Write
 from schemas.documents import LeaseDocument, path_of
+from schemas.settings import ControlDocument
 
 log = logging.getLogger(__name__)
 
@@ -73,11 +74,15 @@ class Lease:
                 log.warning("waits: %s is held by %s, epoch %d", self.path, *waited_for)
             await asyncio.sleep(self.times.poll_seconds)
 
-    async def keep(self) -> None:
-        """Renew until cancelled. Raises `LeaseLost`."""
+    async def keep(self, hear: Callable[[ControlDocument], None]) -> None:
+        """Renew until cancelled; the trading state read with it goes to `hear`. Raises `LeaseLost`.
+
+        What a person writes into `control` by hand is thus known one renewal later, for 8,640
+        reads more a day, of the 50,000 that Firestore gives for nothing.
+        """
         while True:
             await asyncio.sleep(self.times.renew_seconds)
-            await self._renew()
+            hear(await self._renew())
 
     async def release(self) -> None:
         """Give it back, so that the next gateway need not wait. Sends nothing from now on."""
@@ -102,14 +107,16 @@ class Lease:
             self._good_until = before + self.times.ttl_seconds
         return bool(granted)
 
-    async def _renew(self) -> None:
+    async def _renew(self) -> ControlDocument:
         before = time.monotonic()
+        control = path_of(ControlDocument, mode=self.archive.mode)
         try:
-            await self.archive.transact([self.path], self._renewed)
+            reads = await self.archive.transact([self.path, control], self._renewed)
         except LeaseLost:
             self._good_until = 0.0
             raise
         self._good_until = before + self.times.ttl_seconds
+        return control_or_halt(control, reads[control])
 
     def check(self, reads: Reads) -> None:
         """Raise `LeaseLost` unless the document read in a transaction says that it is ours [W1]."""

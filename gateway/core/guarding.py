@@ -20,12 +20,14 @@ OVER = (BrokerStatus.FILLED, BrokerStatus.CANCELLED, BrokerStatus.REJECTED)
 class GuardTimes:
     """How patient the guard is, in real seconds."""
 
-    poll_seconds: float = 2.0
-    """Between two looks at the documents."""
+    poll_seconds: float = 10.0
+    """Between two looks at two documents: 17,280 reads a day. The commander's lease makes as many,
+    and Firestore gives 50,000 for nothing."""
     retry_seconds: float = 10.0
     """Between two attempts to cancel; a commander that starts meanwhile needs its client id."""
     halt_grace_seconds: float = 10.0
-    """For the commander to cancel by itself when trading is halted."""
+    """For the commander to cancel by itself when trading is halted; what a person wrote by hand it
+    reads that often."""
     lease_margin_seconds: float = 15.0
     """Beyond the lease's length: a waiting commander takes over after its own, shorter margin."""
     handover_seconds: float = 45.0

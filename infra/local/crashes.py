@@ -1,12 +1,13 @@
-"""A gateway that dies at its N-th call to the outside, whichever call that is.
+"""A gateway that dies at a call to the outside, whichever call that is; and the next one, too.
 
 Every call through the gateway's three doors - store, bus with its acks, session with its socket
-writes - is counted as it is made; a door's new methods are counted without anybody naming them. A
-`Bench` plays one scenario with a strike at call N, restarts the gateway on what is left, and lets
-the world go on.
+writes - is noted as it is made; a door's new methods are noted without anybody naming them. A
+`Bench` plays one scenario with a strike at a call, named by what it is about and the how-manieth of
+these it is, restarts the gateway on what is left, and lets the world go on.
 """
 
 import asyncio
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -17,6 +18,7 @@ from inspect import iscoroutinefunction
 from itertools import accumulate
 from typing import Any, Final, Literal
 
+from gateway.lease import LeaseTimes
 from gateway.ports import Delivery, Subscription, Unavailable
 from gateway.session import BrokerUnavailable
 from infra.local.rig import MODE, Killed, Rig, rigged
@@ -30,6 +32,10 @@ its answer what the door raises when its deadline passes."""
 
 KINDS: Final[tuple[Kind, ...]] = ("before", "after", "hang", "deadline")
 AWAITED_ONLY: Final = ("hang", "deadline")
+BESIDE: Final = ("activity/", "control/", "executions/", "leases/", "status/")
+"""Documents that are written or read beside what a call is about."""
+LONG: Final = LeaseTimes(ttl_seconds=600.0, renew_seconds=300.0)
+"""A lease that needs no renewal in a play: renewals come by the wall's clock, between any calls."""
 BOUNDS: Final = {"SPY": (-4, 30), "VIXY": (0, 40)}
 """The least and the most that the strategies of the scenario ever want together, or one of them
 alone: where a call fails, a strategy is not asked and the others go on."""
@@ -40,24 +46,61 @@ LOOK_SECONDS: Final = 11
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call to the outside: its door, what it is, and whether it is awaited."""
+    """One call to the outside: its door, its method, what it is about, and whether it is awaited.
+
+    A commit is about each document of its own: how many documents are written at once depends on
+    how busy the machine is.
+    """
 
     door: str
-    what: str
+    method: str
+    about: tuple[str, ...]
     is_awaited: bool
 
+    @property
+    def keys(self) -> list[str]:
+        """What it counts as; the most telling first, which is its name."""
+        return [f"{self.door}.{self.method} {one}".strip() for one in self.about or ("",)]
+
     def __str__(self) -> str:
-        return f"{self.door}.{self.what}"
+        return self.keys[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Strike:
+    """Where and how to strike: at the `number`-th call of a key since the last strike."""
+
+    kind: Kind
+    key: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.kind} call {self.number} of {self.key}"
+
+
+def strikes(calls: Sequence[Call], kind: Kind) -> list[Strike]:
+    """A strike at each of these calls that can be struck so."""
+    met: Counter[str] = Counter()
+    found = []
+    for call in calls:
+        met.update(call.keys)
+        if call.is_awaited or kind not in AWAITED_ONLY:
+            found.append(Strike(kind, str(call), met[str(call)]))
+    return found
 
 
 @dataclass(slots=True)
 class Tally:
-    """Counts the calls of a scenario, and strikes at one of them; 0 is never."""
+    """Notes the calls of a scenario, and makes the strikes that are due, one after the other."""
 
-    point: int = 0
-    kind: Kind = "before"
+    due: list[Strike] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
-    struck: asyncio.Event = field(default_factory=asyncio.Event)
+    since: list[Call] = field(default_factory=list)
+    """The calls since the last strike, or since the restart that it led to."""
+    met: Counter[str] = field(default_factory=Counter)
+    struck: Strike | None = None
+    """What has struck the gateway that is running, or was running last."""
+    fatal: asyncio.Event = field(default_factory=asyncio.Event)
     subscriptions: list[Subscription] = field(default_factory=list)
     is_dead: bool = False
     is_counting: bool = True
@@ -66,41 +109,57 @@ class Tally:
         """The door, counted. See `infra.local.rig.Fit`."""
         return (_BusDoor if name == "bus" else _Door)(name, door, self)
 
-    @property
-    def is_fatal(self) -> bool:
-        """Whether the strike ends the process; at its deadline a call fails and no more."""
-        return self.kind != "deadline"
+    def begin_anew(self) -> None:
+        """The next gateway begins."""
+        self.is_dead = False
+        self.struck = None
+        self.fatal = asyncio.Event()
+        self.since.clear()
+        self.met.clear()
 
     async def waited(self, call: Call, work: Callable[[], Awaitable[Any]]) -> Any:
         """Make an awaited call, or strike."""
-        if not self._is_point(call):
+        strike = self._noted(call)
+        if strike is None:
             answer = await work()
             self._check()
             return answer
-        if self.kind in ("after", "deadline"):
+        if strike.kind in ("after", "deadline"):
             await work()
-        self.is_dead = self.kind in ("before", "after")
-        self.struck.set()
-        if self.kind == "deadline":
+        if strike.kind == "deadline":
             error = BrokerUnavailable if call.door == "session" else Unavailable
             raise error(f"no answer to {call} in time")
+        self.is_dead = strike.kind in ("before", "after")
+        self.fatal.set()
         return await asyncio.Future()
 
     def done(self, call: Call, work: Callable[[], Any]) -> Any:
         """Make a call that is not awaited, or strike."""
-        if not self._is_point(call):
+        strike = self._noted(call)
+        if strike is None:
             return work()
-        if self.kind == "after":
+        if strike.kind == "after":
             work()
         self.is_dead = True
-        self.struck.set()
+        self.fatal.set()
         raise Killed(f"at {call}")
 
-    def _is_point(self, call: Call) -> bool:
+    def _noted(self, call: Call) -> Strike | None:
+        """The strike that is due at this call, if any."""
         self._check()
-        if self.is_counting:
-            self.calls.append(call)
-        return self.is_counting and len(self.calls) == self.point
+        if not self.is_counting:
+            return None
+        self.calls.append(call)
+        self.since.append(call)
+        self.met.update(call.keys)
+        if not self.due or self.met[self.due[0].key] != self.due[0].number:
+            return None
+        if self.due[0].key not in call.keys or self.fatal.is_set():
+            return None
+        self.struck = self.due.pop(0)
+        self.since.clear()
+        self.met.clear()
+        return self.struck
 
     def _check(self) -> None:
         if self.is_dead:
@@ -122,7 +181,7 @@ class _Door:
         is_awaited = iscoroutinefunction(member)
 
         def counted(*given: Any, **named: Any) -> Any:
-            call = Call(self._name, f"{name} {_said(given)}".strip(), is_awaited)
+            call = Call(self._name, name, _about(given), is_awaited)
             work = partial(member, *given, **named)
             return (self._tally.waited if is_awaited else self._tally.done)(call, work)
 
@@ -139,8 +198,8 @@ class _BusDoor(_Door):
             deliver(
                 replace(
                     delivery,
-                    ack=self._settling(f"ack {subscription}", delivery.ack),
-                    nack=self._settling(f"nack {subscription}", delivery.nack),
+                    ack=self._settling("ack", subscription, delivery.ack),
+                    nack=self._settling("nack", subscription, delivery.nack),
                 )
             )
 
@@ -149,24 +208,35 @@ class _BusDoor(_Door):
             self._tally.subscriptions.append(running)
             return running
 
-        begins = Call(self._name, f"subscribe {subscription}", False)
+        begins = Call(self._name, "subscribe", (subscription,), False)
         running: Subscription = self._tally.done(begins, begun)
         return running
 
-    def _settling(self, what: str, work: Callable[[], None]) -> Callable[[], None]:
-        return partial(self._tally.done, Call(self._name, what, False), work)
+    def _settling(
+        self, what: str, subscription: str, work: Callable[[], None]
+    ) -> Callable[[], None]:
+        return partial(self._tally.done, Call(self._name, what, (subscription,), False), work)
 
 
-def _said(given: Sequence[Any]) -> str:
-    """What a call is about, in a word: a path, an order, a symbol."""
+def _about(given: Sequence[Any]) -> tuple[str, ...]:
+    """What a call is about, in words that are the same in every play: paths, an order, a symbol."""
     if not given:
-        return ""
+        return ()
     first = given[0]
     if isinstance(first, list | tuple):
-        return " ".join(str(getattr(one, "path", one)) for one in first)
+        return _documents([str(getattr(one, "path", one)) for one in first])
     for name in ("order", "order_ref", "symbol"):
         first = getattr(first, name, first)
-    return str(first)
+    return () if isinstance(first, int) else (str(first),)
+
+
+def _documents(paths: Sequence[str]) -> tuple[str, ...]:
+    """The documents that a write is about, orders first; those beside them only where alone."""
+    named = [re.sub(r"^positions/[^/]+/|(?<=runs/targets)-.*", "", path) for path in paths]
+    own = [path for path in named if not path.startswith(BESIDE)]
+    if not own:
+        return (named[-1].partition("/")[0],)
+    return tuple(sorted(own, key=lambda path: (not path.startswith("openOrders"), path)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,21 +265,23 @@ class Bench:
             await self.restart()
 
     async def restart(self) -> None:
-        """What is left of the gateway is killed, and the next one is never struck."""
+        """What is left of the gateway is killed; the next one is struck where it is due."""
         self.deaths += 1
-        if not self.tally.is_dead and self.tally.is_fatal and self.tally.struck.is_set():
+        if not self.tally.is_dead and self.tally.fatal.is_set():
             await self.rig.advance(seconds=10)
-        self.tally.is_counting = False
-        await self.planned_restart()
+        await self._end()
+        self.tally.begin_anew()
+        self.start_soon()
 
     async def planned_restart(self) -> None:
         """A restart that is part of the scenario: the next gateway is counted on."""
-        self.tally.is_dead = True
-        await self.rig.kill()
-        for subscription in self.tally.subscriptions:  # a dead process hears nothing
-            await subscription.close()
+        await self._end()
         self.tally.is_dead = False
-        self.rig.start_soon()
+        self.start_soon()
+
+    def start_soon(self) -> None:
+        """Start a gateway and do not wait."""
+        self.rig.start_soon().floor.doors.lease.times = LONG
 
     async def recovered(self) -> None:
         """The gateway is there."""
@@ -265,6 +337,13 @@ class Bench:
         levels = list(accumulate(signed, initial=Decimal(0)))
         return min(levels), max(levels)
 
+    async def _end(self) -> None:
+        """A dead process says nothing, and hears nothing."""
+        self.tally.is_dead = True
+        await self.rig.kill()
+        for subscription in self.tally.subscriptions:
+            await subscription.close()
+
     async def _is_resting(self) -> bool:
         chief, rig = self.rig.chief, self.rig
         assert chief is not None
@@ -276,7 +355,7 @@ class Bench:
         """Whether it came to rest without a death."""
         assert self.rig.task is not None
         resting = asyncio.ensure_future(rest())
-        struck = asyncio.ensure_future(self._strike())
+        struck = asyncio.ensure_future(self.tally.fatal.wait())
         ends: set[asyncio.Future[Any]] = {resting, struck, self.rig.task}
         try:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -285,23 +364,17 @@ class Bench:
             resting.cancel()
             struck.cancel()
             await asyncio.gather(resting, struck, return_exceptions=True)
-        if self.rig.task.done() and not self.tally.struck.is_set():
+        if self.rig.task.done() and self.tally.struck is None:
             self.rig.task.result()
         if has_rested:
             resting.result()
         return has_rested
 
-    async def _strike(self) -> None:
-        """Return at a strike that kills; the next gateway is not struck."""
-        await self.tally.struck.wait()
-        if not self.tally.is_fatal or not self.tally.is_counting:
-            await asyncio.Future()
-
 
 @asynccontextmanager
-async def benched(point: int = 0, kind: Kind = "before") -> AsyncIterator[Bench]:
-    """A bench whose gateway will be struck at that call, and has not started."""
-    tally = Tally(point, kind)
+async def benched(due: Sequence[Strike] = ()) -> AsyncIterator[Bench]:
+    """A bench whose gateways will be struck so, one after the other; none has started."""
+    tally = Tally([*due])
     async with rigged() as rig:
         rig.fit = tally.fit
         await rig.resume()
@@ -322,7 +395,7 @@ async def play(bench: Bench) -> Ending:
     bench.wanted = {"alpha": {"SPY": 30}, "beta": {"SPY": -4, "VIXY": 40}}
 
     async def starts() -> None:
-        rig.start_soon()
+        bench.start_soon()
 
     await bench.step(starts(), bench.recovered)
     await bench.step(bench.command("run", "r1"), bench.settled)
@@ -350,25 +423,28 @@ async def converged(bench: Bench) -> Ending:
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """One play of the scenario: where it was struck, what was called, and what is wrong with it."""
+    """One play of the scenario: what was called, what was not met, and what is wrong with it."""
 
     calls: tuple[Call, ...]
+    since: tuple[Call, ...]
+    """The calls since the last strike or the restart after it: where the next one may strike."""
     ending: Ending
-    was_struck: bool
+    missed: tuple[Strike, ...]
     deaths: int
     wrongs: tuple[str, ...]
 
 
-async def played(point: int = 0, kind: Kind = "before", expected: Ending | None = None) -> Played:
-    """Play the scenario, struck at that call, and say what differs from the expected ending."""
-    async with benched(point, kind) as bench:
+async def played(due: Sequence[Strike] = (), expected: Ending | None = None) -> Played:
+    """Play the scenario, struck so, and say what differs from the expected ending."""
+    async with benched(due) as bench:
         ending = await play(bench)
         wrongs = [*await _unlawful(bench, ending)]
         if expected is not None:
             wrongs += [*_differences(ending, expected)]
         tally = bench.tally
+        missed = tuple(tally.due)
         return Played(
-            tuple(tally.calls), ending, tally.struck.is_set(), bench.deaths, tuple(wrongs)
+            tuple(tally.calls), tuple(tally.since), ending, missed, bench.deaths, tuple(wrongs)
         )
 
 

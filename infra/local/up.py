@@ -30,7 +30,8 @@ async def serve(name: StackName, bars: BarBook, day: date) -> None:
     """
     starts, _ = half_hours(bars, day)
     start = starts[0] + AFTER_THE_OPENING
-    options = StackOptions(bars, start, exchange_options(bars, start, Decimal(0)), speed=1.0)
+    exchange = exchange_options(bars, start, Decimal(0))
+    options = StackOptions(bars, start, exchange, speed=1.0, guarded=True)
     print(f"starting the {name} stack ...", flush=True)
     async with running(name, options) as stack:
         with ExitStack() as parts:
@@ -79,6 +80,10 @@ time on; the account is flat, trading is halted. In another terminal, once:
 3. Ask the strategies, which leads to orders of their own:
 
   gcloud pubsub topics publish commands-{MODE} --message='{{"command": "run"}}'
+
+4. Stop: what works is cancelled by the commander, or by the guard where that does not:
+
+  gcloud pubsub topics publish commands-{MODE} --message='{{"command": "halt", "by": "me"}}'
 
 Without gcloud:
 

@@ -6,21 +6,20 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
 from gateway.config import Config
 from gateway.core.guarding import GuardTimes
-from gateway.core.orders import Approved
-from gateway.guard import Guard, guard, main
+from gateway.guard import Guard, guard
 from gateway.ports import Document, Put, Unavailable
 from gateway.session import Session, SessionSettings
 from gateway.simulator.orders import OrderTerms
 from infra.local.rig import CLIENT_ID, MODE, Rig
 from schemas.documents import LeaseDocument, OrderDocument
 from schemas.settings import ControlDocument, Settings
-from schemas.values import Contract, OrderType, TradingState
+from schemas.values import TradingState
+from tests.gateway.resting import resting_order, send
 
 GUARD_ID = 2
 AT_ONCE = GuardTimes(0.01, 0.01, 0.0, -30.0, 0.0)
@@ -55,26 +54,8 @@ async def guarding(rig: Rig, times: GuardTimes) -> AsyncIterator[Guard]:
 async def rest(session: Session, order_ref: str, quantity: int = 10) -> OrderDocument:
     """Place an order that rests: far below the market."""
     await session.read()
-    now = datetime.now(UTC)
-    order = OrderDocument(
-        order_ref=order_ref,
-        contract=await session.resolve(Contract("SPY")),
-        quantity=Decimal(quantity),
-        allocations=(),
-        order_type=OrderType.LMT,
-        tif="DAY",
-        limit_price=Decimal(1),
-        adaptive_priority="Normal",
-        outside_rth=False,
-        decision_price=None,
-        created_at=now,
-        valid_until=now,
-        epoch=1,
-        generation=1,
-        run_id="by-hand",
-        state="PENDING",
-    )
-    session.place(Approved(order))
+    order = await resting_order(session, order_ref, datetime.now(UTC), quantity)
+    send(session, order)
     return order
 
 
@@ -313,29 +294,3 @@ async def test_a_control_document_that_cannot_be_read_is_a_halt(active: Rig) -> 
     async with guarding(active, PATIENT):
         await until_refs(active, [])
         await active.until("it is told", has_told(active, f"by guard (control/{MODE}: "))
-
-
-@pytest.mark.parametrize(
-    ("environment", "sentence"),
-    [
-        ({}, "MODE must be set"),
-        (
-            {"MODE": "paper", "GOOGLE_CLOUD_PROJECT": "p", "IB_CLIENT_ID": "2"},
-            "IB_GUARD_CLIENT_ID must differ from IB_CLIENT_ID, both are 2",
-        ),
-    ],
-)
-def test_a_wrong_environment_is_exit_code_2_and_a_sentence(
-    environment: dict[str, str],
-    sentence: str,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-    tmp_path: Path,
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name in ("MODE", "GOOGLE_CLOUD_PROJECT", "CLOCK_FILE", "IB_CLIENT_ID"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    assert main() == 2
-    assert sentence in caplog.text

@@ -2,17 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from gateway.archive import Archive
 from gateway.lease import Lease, LeaseLost, LeaseTimes
-from gateway.ports import Delete, Put
+from gateway.ports import Delete, Document, Put
 from infra.local.store import EmbeddedStore
 from schemas import codec
 from schemas.documents import LeaseDocument
-from schemas.values import Mode
+from schemas.settings import ControlDocument
+from schemas.values import Mode, TradingState
 
 SHORT = LeaseTimes(ttl_seconds=0.05, renew_seconds=0.01, margin_seconds=0.01)
 
@@ -28,6 +30,49 @@ async def document(archive: Archive) -> LeaseDocument:
     found = await archive.read(LeaseDocument, "leases/paper")
     assert found is not None
     return found
+
+
+def unheard(control: ControlDocument) -> None:
+    """What people set is not what these tests are about."""
+
+
+async def heard(archive: Archive) -> ControlDocument:
+    """What the first renewal hears."""
+    lease = Lease(archive, "one", replace(SHORT, ttl_seconds=60.0))
+    await lease.acquire()
+    first: asyncio.Future[ControlDocument] = asyncio.get_running_loop().create_future()
+
+    def hear(control: ControlDocument) -> None:
+        if not first.done():
+            first.set_result(control)
+
+    keeping = asyncio.create_task(lease.keep(hear))
+    try:
+        return await asyncio.wait_for(first, 30)
+    finally:
+        keeping.cancel()
+
+
+async def test_a_renewal_hears_what_people_wrote_into_control(archive: Archive) -> None:
+    """[R4] A halt by hand needs no net to be known."""
+    written = ControlDocument(TradingState.REDUCE_ONLY, "ann", "a doubt")
+    await archive.store.commit([Put("control/paper", codec.to_document(written))])
+    assert await heard(archive) == written
+
+
+@pytest.mark.parametrize(
+    ("document", "reason"),
+    [(None, ""), ({"state": "aktive"}, "control/paper: state: invalid enum value 'aktive'")],
+)
+async def test_a_control_that_is_absent_or_wrong_is_heard_as_a_halt(
+    archive: Archive, document: Document | None, reason: str
+) -> None:
+    """And loses no lease by it."""
+    if document is not None:
+        await archive.store.commit([Put("control/paper", document)])
+    control = await heard(archive)
+    assert control.state is TradingState.HALTED
+    assert control.reason.startswith(reason)
 
 
 async def test_the_first_lease_has_epoch_1_and_says_whose_it_is(archive: Archive) -> None:
@@ -79,7 +124,7 @@ async def test_a_lease_whose_clock_is_behind_ours_is_not_taken_for_expired(
 async def test_a_renewal_begins_the_wait_anew(archive: Archive) -> None:
     one, two = Lease(archive, "one", SHORT), Lease(archive, "two", SHORT)
     await one.acquire()
-    keeping = asyncio.create_task(one.keep())
+    keeping = asyncio.create_task(one.keep(unheard))
     waiting = asyncio.create_task(two.acquire())
     await asyncio.sleep(0.15)
     assert not waiting.done()
@@ -95,7 +140,7 @@ async def test_a_lease_that_another_took_raises_and_is_not_held(archive: Archive
     await two.acquire()
     one.times = SHORT
     with pytest.raises(LeaseLost, match="held by two with epoch 1, not one 1"):
-        await one.keep()
+        await one.keep(unheard)
     assert not one.is_held()
 
 

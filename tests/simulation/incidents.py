@@ -36,6 +36,19 @@ async def locks(rig: Rig) -> dict[str, str]:
     return {lock.symbol: lock.reason for lock in found.locks.values()} if found else {}
 
 
+async def latch(rig: Rig) -> str:
+    """The rule of the latch that stands, or nothing."""
+    found = await rig.document(LatchesDocument, mode=MODE)
+    return found.reduce_only.rule if found is not None and found.reduce_only else ""
+
+
+async def lose(rig: Rig, amount: int) -> None:
+    """Somebody at TWS buys dear and sells for nothing."""
+    exchange = rig.simulator.exchange
+    exchange.trade_by_hand("QQQ", Decimal(100), Decimal(amount) / 100 + 1, rig.now)
+    exchange.trade_by_hand("QQQ", Decimal(-100), Decimal(1), rig.now)
+
+
 async def live_on(rig: Rig, name: str, steps: int) -> None:
     """Ten seconds a step, with a reconcile after each."""
     for step in range(steps):
