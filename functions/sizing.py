@@ -23,7 +23,7 @@ class Sized:
 
 @dataclass(frozen=True, slots=True)
 class _Leg:
-    """One contract at its last close; `unit` is the money in quantity 1."""
+    """One contract at its last close; `unit` is the money in quantity 1, in the base currency."""
 
     contract: Contract
     unit: Decimal
@@ -66,15 +66,23 @@ def _legs(market: Market, wanted: Mapping[str, Decimal]) -> dict[str, _Leg] | Ho
         bars = bars_of(market, symbol)
         if bars is None or not bars.close or not bars.close[-1] > 0:
             return Hold(f"{symbol} has no price")
-        # The message carries no exchange rates: 1 is right for the base currency only.
-        if bars.contract.currency != market.base_currency:
+        rate = _rate(market, bars.contract.currency)
+        if rate is None:
             return Hold(
                 f"{symbol} trades in {bars.contract.currency}, the capital is in "
-                f"{market.base_currency}, and the message carries no exchange rate"
+                f"{market.base_currency}, and the message carries no rate of exchange"
             )
-        unit = Decimal(str(bars.close[-1])) * bars.contract.multiplier
+        unit = Decimal(str(bars.close[-1])) * bars.contract.multiplier * rate
         legs[symbol] = _Leg(bars.contract, unit)
     return legs
+
+
+def _rate(market: Market, currency: str) -> Decimal | None:
+    """What one unit of a currency is worth in the base currency; a missing rate is never 1."""
+    if currency == market.base_currency:
+        return Decimal(1)
+    rate = market.exchange_rates.get(currency)
+    return rate if rate is not None and rate > 0 else None
 
 
 def _by_weight(market: Market, decision: Weights, legs: Mapping[str, _Leg]) -> Sized:
@@ -113,4 +121,5 @@ def _target(contract: Contract, whole: Decimal) -> Target:
         primary_exchange=contract.primary_exchange,
         local_symbol=contract.local_symbol,
         last_trade_date=contract.last_trade_date,
+        multiplier=contract.multiplier,
     )

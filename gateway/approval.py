@@ -3,13 +3,13 @@
 from dataclasses import replace
 from typing import Final
 
+from gateway.archive import run_path
 from gateway.core import wishes
 from gateway.core.batch_limits import TARGETS_VANISHED
 from gateway.core.events import NetAsked, NetCause, RunOpened
 from gateway.errand import CommandRefused, Errand
 from gateway.floor import Floor
-from gateway.store_rules import check_document_path
-from schemas.documents import RunDocument, WantedChange, path_of
+from schemas.documents import RunDocument
 from schemas.messages import Approve
 
 _NO_OVERLAY: Final[wishes.Overlay] = {}
@@ -21,8 +21,7 @@ async def approve(floor: Floor, errand: Errand) -> RunDocument | None:
     Raises `CommandRefused` unless that guard stopped it and nobody has said anything newer.
     """
     command: Approve = errand.command
-    await floor.configure()
-    await floor.reconcile()
+    await floor.look_around()
     stopped = await _stopped(floor, command.run_id)
     newer = _newer(floor, stopped)
     if newer:
@@ -39,8 +38,7 @@ async def approve(floor: Floor, errand: Errand) -> RunDocument | None:
 async def _stopped(floor: Floor, run_id: str) -> RunDocument:
     """The run that waits for a person. Raises `CommandRefused`."""
     try:
-        path = path_of(RunDocument, run_id=run_id)
-        check_document_path(path)
+        path = run_path(run_id)
     except ValueError as error:
         raise CommandRefused(f"run_id: {error}") from error
     run = await floor.doors.archive.read(RunDocument, path)
@@ -55,8 +53,6 @@ def _newer(floor: Floor, stopped: RunDocument) -> list[str]:
     """Strategies whose wishes come from a message that the run did not know."""
     desk, now = floor.desk, floor.now
     known = {(change.strategy, change.message_id) for change in stopped.wanted}
-    found: list[WantedChange] = []
-    for contract in wishes.contracts(desk, _NO_OVERLAY).values():
-        found.extend(wishes.wanted_changes(desk, contract, _NO_OVERLAY, now))
-    said = {(change.strategy, change.message_id) for change in found}
+    wanted = wishes.wanted_changes(desk, _NO_OVERLAY, now).values()
+    said = {(change.strategy, change.message_id) for _, changes in wanted for change in changes}
     return sorted({strategy for strategy, _ in said - known})

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from gateway.core.records import Documents, Stored
 from gateway.ports import Create, Document, Put, Reads, Store, Write
+from gateway.store_rules import check_document_path
 from schemas import codec
 from schemas.documents import (
     GenerationDocument,
@@ -38,6 +39,8 @@ class Archive:
     store: Store
     mode: Mode
     fence: Callable[[], None] = _unfenced
+    _last: dict[str, tuple[Document, Any]] = field(default_factory=dict, repr=False, compare=False)
+    """What people set as it was read last: it is read for every net, and rarely different."""
 
     async def read[T](self, kind: type[T], path: str) -> T | None:
         """One document, or None."""
@@ -60,7 +63,8 @@ class Archive:
         common, own = await asyncio.gather(
             self.store.get(path_of(Settings, name="common")), self.store.get(path)
         )
-        return decoded(Settings, f"config/common with {path}", {**(common or {}), **(own or {})})
+        merged = {**(common or {}), **(own or {})}
+        return self._decoded(Settings, f"config/common with {path}", merged)
 
     async def strategies(self) -> tuple[dict[str, StrategyDocument], list[str]]:
         """All of `strategies/`, and a sentence for each that cannot be read.
@@ -73,7 +77,7 @@ class Archive:
             name = path.rpartition("/")[2]
             try:
                 check_strategy_id(name)
-                read[name] = decoded(StrategyDocument, path, data)
+                read[name] = self._decoded(StrategyDocument, path, data)
             except ValueError as error:
                 read[name] = StrategyDocument()
                 wrong.append(str(error))
@@ -83,6 +87,11 @@ class Archive:
         """`control/{mode}`; absent it is halted."""
         path = path_of(ControlDocument, mode=self.mode)
         return await self.read(ControlDocument, path) or ControlDocument()
+
+    async def control_or_halt(self) -> ControlDocument:
+        """The same; with a wrong word in it, too, it is halted."""
+        path = path_of(ControlDocument, mode=self.mode)
+        return control_or_halt(path, await self.store.get(path))
 
     async def stored(self) -> Stored:
         """What the last gateway left."""
@@ -110,6 +119,15 @@ class Archive:
             found.update(await self.store.find("runs", "state", state))
         return [decoded(RunDocument, path, data) for path, data in found.items()]
 
+    def _decoded[T](self, kind: type[T], path: str, data: Document) -> T:
+        """The typed document; the same object as long as the data are the same."""
+        known = self._last.get(path)
+        if known is not None and known[0] == data:
+            return cast(T, known[1])
+        document = decoded(kind, path, data)
+        self._last[path] = (data, document)
+        return document
+
     async def transact(
         self, reads: Sequence[str], decide: Callable[[Reads], Sequence[Write]]
     ) -> Reads:
@@ -123,11 +141,26 @@ def decoded[T](kind: type[T], path: str, data: Document) -> T:
         document = codec.from_document(kind, data)
     except codec.Invalid as error:
         raise codec.Invalid(f"{path}: {error}") from error
-    for field in fields(document):  # type: ignore[arg-type]
-        number = getattr(document, field.name)
+    for one in fields(document):  # type: ignore[arg-type]
+        number = getattr(document, one.name)
         if isinstance(number, Decimal) and not number.is_finite():
-            raise codec.Invalid(f"{path}: {field.name}: must be a finite number, not {number}")
+            raise codec.Invalid(f"{path}: {one.name}: must be a finite number, not {number}")
     return document
+
+
+def control_or_halt(path: str, data: Document | None) -> ControlDocument:
+    """A `control/{mode}` that was read: absent, or with a wrong word in it, it is a halt."""
+    try:
+        return ControlDocument() if data is None else decoded(ControlDocument, path, data)
+    except codec.Invalid as error:
+        return ControlDocument(by="gateway", reason=str(error))
+
+
+def run_path(run_id: str) -> str:
+    """Where a run's document lies. Raises `ValueError` for an id that names none."""
+    path = path_of(RunDocument, run_id=run_id)
+    check_document_path(path)
+    return path
 
 
 def writes(documents: Mapping[str, Any], created: Mapping[str, Any]) -> list[Write]:

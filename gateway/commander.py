@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from gateway import commands, dealing
+from gateway.archive import run_path
 from gateway.core.broker import BrokerEvent, Connection
 from gateway.core.desk import Desk
 from gateway.core.events import Silent, Ticked
@@ -25,10 +26,10 @@ from gateway.floor import Doors, Floor
 from gateway.intake import RUN_ID_CHARACTERS_MAX, Intake
 from gateway.ports import AlreadyExists, Delivery, Subscription
 from gateway.session import BrokerUnavailable
-from gateway.store_rules import check_document_path
 from schemas import codec
-from schemas.documents import RunDocument, path_of
+from schemas.documents import RunDocument
 from schemas.messages import Allocate, Approve, Command, Halt, Report, Run
+from schemas.settings import ControlDocument
 from schemas.values import Mode, TradingState
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,9 @@ RECONNECT_SECONDS: Final = 5.0
 STOP_SECONDS: Final = 4.0
 """Real seconds to finish the batch in hand when told to stop; platforms kill after ten."""
 
+HALT_BY_HAND: Final = "control"
+"""Stands among the messages that said halt for what a person wrote instead of publishing it."""
+
 WAITING_RUNS_MAX: Final = 100
 """Runs that may wait for the open one; a schedule never makes two."""
 
@@ -57,7 +61,12 @@ class Reconnected:
     """The broker is back after it was lost: everything has to be read anew [R1]."""
 
 
-type Item = Delivery | BrokerEvent | Reconnected
+@dataclass(frozen=True, slots=True)
+class ControlWritten:
+    """A person wrote `control/{mode}` by hand; what stands there is read when its turn comes."""
+
+
+type Item = Delivery | BrokerEvent | Reconnected | ControlWritten
 
 
 @dataclass(slots=True)
@@ -107,6 +116,7 @@ class Commander:
 
     def stop(self) -> None:
         """Ask the loop to end after the batch in hand; `STOP_SECONDS` later it is cut off."""
+        self.floor.is_stopping = True
         self._stopping.set()
         self.inbox.arrived.set()
 
@@ -123,14 +133,16 @@ class Commander:
         used = [await self._take_up(item) for item in items]
         self.floor.happen(Ticked())
         is_silent = self._notice_silence()
-        await self.floor.persist()
+        if self.floor.desk.cause is None or not self.floor.may_wait():
+            await self.floor.persist()
+            used = _acked(used)
         if is_silent or self._second_look_is_due():
             await self._look()
-        for delivery in used:
-            if delivery is not None:
-                delivery.ack()
         while self.floor.desk.cause is not None:
             await dealing.carry_out(self.floor, self.floor.desk.cause)
+            if self.floor.is_stopping and self.floor.desk.cause is not None:
+                break  # left to the next gateway, as is what waited to be written with the net
+            used = _acked(used)  # what waited was written with the net
             self.floor.happen(Ticked())
         await self._start_waiting_run()
         await self._cancel_while_halted()
@@ -139,7 +151,8 @@ class Commander:
     async def _work(self, leaving: AsyncExitStack) -> None:
         lease = self.floor.doors.lease
         await lease.acquire()
-        await _first_to_end(lease.keep(), self._keep_connected(), self._trade(leaving))
+        keeping = lease.keep(self._hear_control)
+        await _first_to_end(keeping, self._keep_connected(), self._trade(leaving))
 
     async def _trade(self, leaving: AsyncExitStack) -> None:
         await self._recover()
@@ -188,11 +201,22 @@ class Commander:
             self.floor.halts_heard.add(delivery.message_id)
         self.inbox.put(delivery)
 
+    def _hear_control(self, control: ControlDocument) -> None:
+        """Called at each renewal of the lease: a halt by hand stops sending at once [W2].
+
+        What was read may be older than a command carried out meanwhile, so it is only a hint.
+        """
+        if control == self.floor.desk.control:
+            return
+        if control.state is TradingState.HALTED:
+            self.floor.halts_heard.add(HALT_BY_HAND)
+        self.inbox.put(ControlWritten())
+
     def _patience(self) -> float | None:
         """How long to wait for events: not at all long while something depends on the clock."""
-        if self.inbox.waiting:
-            return 0.0
         desk = self.floor.desk
+        if self.inbox.waiting or desk.cause is not None:
+            return 0.0  # a net may be due from the start: the last gateway left it unmade
         clocked = desk.run is not None or desk.coalesce_at is not None
         orders = desk.orders.values()
         now = self.floor.now
@@ -208,6 +232,9 @@ class Commander:
             self.floor.halts_heard.discard(item.message_id)
         elif isinstance(item, Reconnected):
             await self._reread()
+        elif isinstance(item, ControlWritten):
+            await self.floor.heed_control()
+            self.floor.halts_heard.discard(HALT_BY_HAND)
         else:
             self._take_up_broker(item)
         return None
@@ -264,8 +291,7 @@ class Commander:
             by=getattr(command, "by", ""),
         )
         try:
-            path = path_of(RunDocument, run_id=run.run_id)
-            check_document_path(path)
+            path = run_path(run.run_id)
             if len(run.run_id) > RUN_ID_CHARACTERS_MAX:
                 raise ValueError(f"more than {RUN_ID_CHARACTERS_MAX} characters")
         except ValueError as error:
@@ -359,6 +385,14 @@ def _says_halt(delivery: Delivery) -> bool:
         return isinstance(codec.decode_command(delivery.data), Halt)
     except codec.Invalid:
         return False
+
+
+def _acked(used: Sequence[Delivery | None]) -> list[Delivery | None]:
+    """Ack what is written; nothing is left to be acked."""
+    for delivery in used:
+        if delivery is not None:
+            delivery.ack()
+    return []
 
 
 async def _first_to_end(*works: Coroutine[Any, Any, object]) -> None:

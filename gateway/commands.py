@@ -4,18 +4,19 @@ A handler is started only when the run document says STARTED durably and the mes
 is never resumed after a crash, so it must leave a state that the next reconcile can settle.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
 from gateway.approval import approve
-from gateway.core import telling
+from gateway.core import holdings, telling
 from gateway.core.events import Adopted, NetAsked, NetCause, Resumed, RunOpened
+from gateway.core.order_policy import conflicts
 from gateway.core.prices import Price
 from gateway.core.records import Documents
-from gateway.core.settlement import CannotSettle, held_contracts
+from gateway.core.settlement import CannotSettle
 from gateway.core.wishes import in_flight_shares
 from gateway.dealing import cancel
 from gateway.errand import CommandRefused, Errand
@@ -61,9 +62,9 @@ async def carry_out(floor: Floor, command: Command, run: RunDocument) -> None:
 async def _run(floor: Floor, errand: Errand) -> RunDocument | None:
     """Reconcile, then ask the strategies; the net comes when they have answered [N1a]."""
     command: Run = errand.command
-    await floor.configure()
+    await floor.look_around()
     _check_weights(floor)
-    await floor.reconcile()
+    _check_policies(floor)
     floor.tell(telling.orphaned(floor.desk, errand.run.run_id, floor.now))
     _check_capital(floor)
     named, unknown = _asked(floor, command.strategies)
@@ -81,8 +82,7 @@ async def _run(floor: Floor, errand: Errand) -> RunDocument | None:
 
 
 async def _reconcile(floor: Floor, errand: Errand) -> RunDocument:
-    await floor.configure()
-    await floor.reconcile()
+    await floor.look_around()
     floor.tell(telling.orphaned(floor.desk, errand.run.run_id, floor.now))
     return floor.finished(errand.run, "done")
 
@@ -90,8 +90,7 @@ async def _reconcile(floor: Floor, errand: Errand) -> RunDocument:
 async def _allocate(floor: Floor, errand: Errand) -> RunDocument | None:
     """Net now, from the last targets [N1b]; the net closes the run."""
     command: Allocate = errand.command
-    await floor.configure()
-    await floor.reconcile()
+    await floor.look_around()
     floor.happen(RunOpened(replace(errand.run, state="ASKED", deadline=floor.now)))
     floor.happen(NetAsked(NetCause("allocate", errand.run.run_id, command.dry_run)))
     return None
@@ -119,8 +118,7 @@ async def _resume(floor: Floor, errand: Errand) -> RunDocument:
 async def _adopt(floor: Floor, errand: Errand) -> RunDocument:
     """Book what is UNEXPLAINED to the ledger that a person names [B3, B4]."""
     command: Adopt = errand.command
-    await floor.configure()
-    await floor.reconcile()
+    await floor.look_around()
     contract, missing = _unexplained(floor, command)
     if command.to != EXTERNAL and command.to not in floor.desk.strategies:
         raise CommandRefused(f"to: {command.to!r} is neither EXTERNAL nor a known strategy")
@@ -164,7 +162,7 @@ async def _set_state(floor: Floor, errand: Errand, state: TradingState) -> None:
 
 def _unexplained(floor: Floor, command: Adopt) -> tuple[Contract, Decimal]:
     desk = floor.desk
-    contracts = held_contracts(desk)
+    contracts = holdings.contracts(desk)
     found = {
         con_id: missing
         for con_id, missing in desk.unexplained.items()
@@ -197,6 +195,14 @@ def _check_weights(floor: Floor) -> None:
     bound = floor.desk.settings.exposure_gross_max
     if total > bound:
         raise CommandRefused(f"weights of the strategies sum to {total}, over {bound}")
+
+
+def _check_policies(floor: Floor) -> None:
+    """Two who may trade the same contract must want its orders executed alike [N5]."""
+    desk = floor.desk
+    found = conflicts(desk.strategies, desk.settings.order_policy)
+    if found:
+        raise CommandRefused("; ".join(found))
 
 
 def _check_capital(floor: Floor) -> None:
@@ -294,7 +300,17 @@ async def _market(floor: Floor, name: str, read: _Read, run: RunDocument) -> Mar
         book=_holdings(floor, name),
         parameters=strategy.parameters,
         dry_run=run.dry_run,
+        exchange_rates=_exchange_rates(floor, bars),
     )
+
+
+def _exchange_rates(floor: Floor, bars: Sequence[Bars]) -> dict[str, Decimal]:
+    """What one unit of each currency needed is worth in the base currency, where it is known."""
+    desk = floor.desk
+    base = [desk.values.base_currency] if desk.values else []
+    needed = sorted({*base, *(one.contract.currency for one in bars)})
+    rates = {currency: desk.rate(currency) for currency in needed}
+    return {currency: rate for currency, rate in rates.items() if rate is not None}
 
 
 def _holdings(floor: Floor, name: str) -> tuple[Holding, ...]:

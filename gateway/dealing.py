@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -22,7 +22,7 @@ from gateway.core.events import (
 from gateway.core.fold import evolve as evolved
 from gateway.core.netting import Barred, Plan, net
 from gateway.core.orders import Approved
-from gateway.core.prices import Price, reference
+from gateway.core.prices import reference
 from gateway.floor import Floor
 from gateway.session import BrokerUnavailable, Unresolved
 from gateway.session import NotSent as Unwritten
@@ -61,6 +61,8 @@ async def carry_out(floor: Floor, cause: NetCause) -> None:
     except Invalid as error:
         await _close(floor, floor.finished(run, "refused", str(error)))
         return
+    if floor.is_stopping:
+        return  # not closed: the next gateway finds it due, as after a crash
     run = _with_plan(floor, run, deal.plan, cause)
     if cause.dry_run or deal.plan.is_empty:
         floor.refuse(deal.plan.refusals, run.run_id)
@@ -82,33 +84,45 @@ async def cancel(floor: Floor, orders: Sequence[OrderDocument]) -> None:
 
 async def _refresh(floor: Floor) -> None:
     """What people set, and the positions if they were not read just now for a run."""
-    await floor.configure()
     read_at = floor.desk.read_at
     bound = floor.desk.settings.snapshot_age_seconds_max
     if read_at is None or (floor.now - read_at).total_seconds() > bound / 2:
-        await floor.reconcile()
+        await floor.look_around()
+    else:
+        await floor.configure()
 
 
 async def _price(floor: Floor) -> None:
-    """A reference price for everything that may be traded [N4]."""
+    """A reference price for everything that may be traded [N4], and how it trades."""
     overlay = floor.desk.run.said if floor.desk.run is not None else {}
-    contracts = wishes.contracts(floor.desk, overlay)
-    prices = await asyncio.gather(*(_reference(floor, one) for one in contracts.values()))
-    found = zip(contracts, prices, strict=True)
-    floor.happen(Priced({con_id: price for con_id, price in found if price is not None}))
+    contracts, session = wishes.contracts(floor.desk, overlay), floor.doors.session
+    # Terms first: on a day's first net they and the quotes share ib_async's 45 messages a second,
+    # and a quote has the longer deadline.
+    terms, quotes = await asyncio.gather(
+        asyncio.gather(*(_told(floor, "terms", session.terms, o) for o in contracts.values())),
+        asyncio.gather(*(_told(floor, "price", session.quote, o) for o in contracts.values())),
+    )
+    found = {
+        con_id: reference(quote, floor.last_closes.get(con_id))
+        for con_id, quote in zip(contracts, quotes, strict=True)
+        if quote is not None
+    }
+    prices = {con_id: price for con_id, price in found.items() if price is not None}
+    known = {one: told for one, told in zip(contracts, terms, strict=True) if told is not None}
+    floor.happen(Priced(prices, known))
 
 
-async def _reference(floor: Floor, contract: Contract) -> Price | None:
-    """One contract's price. One that has none for us does not stop the others' trading."""
-    session = floor.doors.session
+async def _told[T](
+    floor: Floor, what: str, ask: Callable[[Contract], Awaitable[T]], contract: Contract
+) -> T | None:
+    """What the broker says of one contract. None for us does not stop the others' trading."""
     try:
-        quote = await session.quote(contract)
+        return await ask(contract)
     except (BrokerUnavailable, Unresolved) as error:
-        if isinstance(error, BrokerUnavailable) and not session.connected:
+        if isinstance(error, BrokerUnavailable) and not floor.doors.session.connected:
             raise
-        log.warning("no price of %s: %s", contract.symbol, error)
+        log.warning("no %s of %s: %s", what, contract.symbol, error)
         return None
-    return reference(quote, floor.last_closes.get(contract.con_id))
 
 
 async def _admitted(floor: Floor, cause: NetCause) -> _Deal:
@@ -116,7 +130,7 @@ async def _admitted(floor: Floor, cause: NetCause) -> _Deal:
     barred: Barred | None = None
     for _ in range(_ROUNDS_MAX):
         plan = net(floor.desk, cause, floor.now, barred)
-        previews = await _previews(floor, margin.questions(floor.desk, plan))
+        previews = await _previews(floor, margin.questions(plan))
         admission = margin.admit(floor.desk, plan, previews, barred)
         if admission.barred is None:
             return _Deal(admission.plan, admission.approved)
@@ -141,7 +155,7 @@ async def _journal_and_send(floor: Floor, run: RunDocument, deal: _Deal) -> None
     made = Journaled(deal.plan.orders, deal.plan.crosses)
     after = evolved(made, floor.desk, floor.now)
     run_path = path_of(RunDocument, run_id=run.run_id)
-    entry = journal.Entry(floor.desk, after, deal.plan, {run_path: run})
+    entry = journal.Entry(floor.desk, after, deal.plan, {**floor.unwritten(), run_path: run})
     try:
         _check_not_halting(floor)
         await journal.record(floor.doors.archive, floor.doors.lease, entry)
@@ -152,10 +166,11 @@ async def _journal_and_send(floor: Floor, run: RunDocument, deal: _Deal) -> None
         await _close(floor, floor.finished(nothing, "refused", str(error)))
         return
     floor.happen(made)
+    floor.tell(telling.planned(floor.mode, deal.plan, run.run_id, floor.now))
+    floor.wrote()
     for approved in deal.approved:
         await _send(floor, approved)
     await cancel(floor, [floor.desk.orders[order_ref] for order_ref in deal.plan.cancels])
-    floor.tell(telling.planned(floor.mode, deal.plan, run.run_id, floor.now))
     floor.refuse(deal.plan.refusals, run.run_id)
     await _close(floor, floor.finished(run, "done"))
 
@@ -208,6 +223,8 @@ def _check_not_halting(floor: Floor) -> None:
 def _stale(floor: Floor, order: OrderDocument) -> str:
     if floor.halts_heard:
         return "not sent: a halt has come in"
+    if floor.is_stopping:
+        return "not sent: the gateway was told to stop"
     if not floor.doors.lease.is_held():
         return "not sent: the lease ran out"
     if floor.now > order.valid_until:

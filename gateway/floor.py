@@ -8,11 +8,12 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from gateway.archive import Archive
 from gateway.clock import Clock
 from gateway.core import reconcile, telling
+from gateway.core.broker import Reading
 from gateway.core.desk import Desk
 from gateway.core.events import Configured, Event
 from gateway.core.fold import evolve
@@ -23,7 +24,15 @@ from gateway.ports import Bus
 from gateway.session import Session
 from schemas import codec
 from schemas.codec import Invalid
-from schemas.documents import ActivityDocument, RefusalEntry, RunDocument, path_of
+from schemas.documents import (
+    ActivityDocument,
+    BrokerPositionsDocument,
+    RefusalEntry,
+    RunDocument,
+    SnapshotDocument,
+    TargetsDocument,
+    path_of,
+)
 from schemas.messages import TOPICS, Market, Message, Report, topic_name
 from schemas.settings import ControlDocument
 from schemas.values import Mode
@@ -31,6 +40,9 @@ from schemas.values import Mode
 log = logging.getLogger(__name__)
 
 type Outcome = Literal["done", "refused", "failed", "interrupted"]
+
+_MAY_WAIT: Final = (SnapshotDocument, BrokerPositionsDocument, TargetsDocument, RunDocument)
+"""What comes again if it is lost: asked of the broker anew, or redelivered because not acked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +73,8 @@ class Floor:
     """Every order_ref that this process has tried to write to the broker, in that order."""
     breach: str = ""
     """Why the door to the broker is shut for good [core.door]; only a restart opens it."""
+    is_stopping: bool = False
+    """Told to stop: no net is made and nothing new is sent any more; the next gateway goes on."""
 
     @property
     def mode(self) -> Mode:
@@ -99,15 +113,29 @@ class Floor:
 
     async def persist(self, more: Documents | None = None) -> None:
         """Write what changed since the last time, with the activity that tells it, then publish."""
-        self.untold = telling.in_order(
-            self.untold, telling.happened(self.persisted, self.desk, self.now)
-        )
-        desk = self.desk
-        documents = {**changed(self.persisted, desk), **self._activity(), **(more or {})}
+        desk, documents = self.desk, self.unwritten()
+        self._tell_what_happened()
+        documents = {**documents, **self._activity(), **(more or {})}
         if documents:
             await self.doors.archive.write(documents)
         self.persisted = desk
         await self.publish_reports()
+
+    def unwritten(self) -> Documents:
+        """The documents that changed since the last write."""
+        return dict(changed(self.persisted, self.desk))
+
+    def wrote(self) -> None:
+        """Somebody else wrote the desk as it stands; what happened up to it is still to be told."""
+        self._tell_what_happened()
+        self.persisted = self.desk
+
+    def may_wait(self) -> bool:
+        """Whether a write may wait for the next one of the same errand: nothing of it would be lost
+        with us that does not come again, and nobody waits to be told."""
+        told = self.untold or telling.happened(self.persisted, self.desk, self.now)
+        documents = self.unwritten().values()
+        return not told and all(isinstance(document, _MAY_WAIT) for document in documents)
 
     async def publish_reports(self) -> None:
         """Publish what is written by now."""
@@ -149,11 +177,31 @@ class Floor:
         if wrong:
             raise Invalid("; ".join(wrong))
 
+    async def heed_control(self) -> None:
+        """Take up the trading state as it is written now: people may do so without a command."""
+        self.happen(await self.doors.archive.control_or_halt())
+
     async def reconcile(self) -> None:
         """Ask the four questions and settle what they say [R1]. Raises `BrokerUnavailable`."""
-        reading = await self.doors.session.read()
-        self.desk = reconcile.settle(self.desk, reading, self.now)
+        self._settle(await self.doors.session.read())
         await self.persist()
+
+    async def look_around(self) -> None:
+        """What people set, and the four questions, at once: for an errand that writes next.
+
+        A reading that found nothing new is written with what the errand writes. Raises `Invalid`
+        (see `configure`) and `BrokerUnavailable`.
+        """
+        reading, configured = await asyncio.gather(
+            self.doors.session.read(), self.configure(), return_exceptions=True
+        )
+        if isinstance(reading, Reading):  # orders may go out from now on: it must count [R1]
+            self._settle(reading)
+        for failed in (configured, reading):
+            if isinstance(failed, BaseException):
+                raise failed
+        if not self.may_wait():
+            await self.persist()
 
     async def write_run(self, run: RunDocument) -> None:
         """Write a run document as it stands."""
@@ -176,6 +224,13 @@ class Floor:
         )
         self.tell([Report("run", self.now, self.mode, sentence, run_id=run.run_id)])
         return closed
+
+    def _settle(self, reading: Reading) -> None:
+        self.desk = reconcile.settle(self.desk, reading, self.now)
+
+    def _tell_what_happened(self) -> None:
+        happened = telling.happened(self.persisted, self.desk, self.now)
+        self.untold = telling.in_order(self.untold, happened)
 
     def _activity(self) -> Documents:
         documents: Documents = {}

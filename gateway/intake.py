@@ -11,14 +11,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from gateway.archive import run_path
 from gateway.core.events import Said
 from gateway.floor import Floor
 from gateway.ports import Delivery
 from gateway.session import Unresolved
-from gateway.store_rules import check_document_path
 from schemas import codec
-from schemas.documents import RunDocument, TargetsDocument, path_of
+from schemas.documents import RunDocument, TargetsDocument
 from schemas.messages import DEAD_LETTERS, Command, Report, Target, Targets, topic_name
+from schemas.values import Contract
 
 FUTURE_SECONDS_MAX: Final = 60
 """How far ahead of our clock an `as_of` may be [T2]; more is a wrong clock, not a late message."""
@@ -115,22 +116,24 @@ class Intake:
         )
 
     async def _resolved(self, targets: tuple[Target, ...]) -> tuple[Target, ...]:
-        """The targets with every contract identified by its conId [T3]."""
+        """The targets with every contract as the broker names it, by its conId [T3].
+
+        What a person said of it was a description. A multiplier that the broker contradicts is
+        refused: whoever wrote it sized by it [M14].
+        """
         found = []
         for index, target in enumerate(targets):
             try:
                 contract = await self.floor.doors.session.resolve(target.contract)
             except Unresolved as error:
                 raise Refused(f"targets[{index}]: {error}") from error
-            found.append(
-                replace(
-                    target,
-                    con_id=contract.con_id,
-                    symbol=contract.symbol,
-                    primary_exchange=contract.primary_exchange,
-                    local_symbol=contract.local_symbol,
+            if target.multiplier not in (1, contract.multiplier):
+                raise Refused(
+                    f"targets[{index}]: multiplier: {target.multiplier:f}, but the broker's of "
+                    f"{contract.local_symbol or contract.symbol} is {contract.multiplier:f}; size "
+                    f"by that, or leave it out"
                 )
-            )
+            found.append(_named(target, contract))
         con_ids = [target.con_id for target in found]
         if len(set(con_ids)) < len(con_ids):
             raise Refused("targets: two entries are the same contract")
@@ -187,8 +190,7 @@ class Intake:
         if not said.run_id or (open_run and open_run.document.run_id == said.run_id):
             return False
         try:
-            path = path_of(RunDocument, run_id=said.run_id)
-            check_document_path(path)
+            path = run_path(said.run_id)
         except ValueError:
             return False  # no run has such an id
         run = await self.floor.doors.archive.read(RunDocument, path)
@@ -198,6 +200,22 @@ class Intake:
         floor = self.floor
         said = f"{strategy}: {sentence}"
         floor.tell([Report("alert", floor.now, floor.mode, said, strategy=strategy)])
+
+
+def _named(target: Target, contract: Contract) -> Target:
+    """The target of a contract as the broker describes it."""
+    return replace(
+        target,
+        symbol=contract.symbol,
+        sec_type=contract.sec_type,
+        exchange=contract.exchange,
+        currency=contract.currency,
+        con_id=contract.con_id,
+        primary_exchange=contract.primary_exchange,
+        local_symbol=contract.local_symbol,
+        last_trade_date=contract.last_trade_date,
+        multiplier=contract.multiplier,
+    )
 
 
 def _digest(said: Targets) -> str:

@@ -27,18 +27,21 @@ class JournalRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One net to be journaled: the desk that the plan was made on, the desk with it, the run."""
+    """One net to be journaled: the desk that the plan was made on, the desk with it.
+
+    `more` is written with it: the run, and what is not written yet of the desk before.
+    """
 
     before: Desk
     after: Desk
     plan: Plan
-    run: Documents
+    more: Documents
 
 
 async def record(archive: Archive, lease: Lease, entry: Entry) -> None:
     """Journal a net. Raises `JournalRefused`, `LeaseLost`, and what the store raises."""
     created, documents = journal(entry.before, entry.after, entry.plan.orders, entry.plan.crosses)
-    made = writes({**documents, **entry.run}, created)
+    made = writes({**entry.more, **documents}, created)
 
     def decide(reads: Reads) -> Sequence[Write]:
         lease.check(reads)

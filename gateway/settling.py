@@ -18,7 +18,7 @@ from schemas.messages import CorporateAction, Transfer, Unlock
 async def transfer(floor: Floor, errand: Errand) -> RunDocument:
     """Move a holding between two ledgers, at a price; the receiver's contract is held [A4]."""
     command: Transfer = errand.command
-    await _read(floor)
+    await floor.look_around()
     source = f"transfer-{errand.run.run_id}"
     event = settlement.transfer(floor.desk, command, source, floor.now)
     floor.happen(event)
@@ -32,7 +32,7 @@ async def transfer(floor: Floor, errand: Errand) -> RunDocument:
 async def unlock(floor: Floor, errand: Errand) -> RunDocument:
     """Lift a lock that waits for a person's look, and end an order that nobody knows [R2]."""
     command: Unlock = errand.command
-    await _read(floor)
+    await floor.look_around()
     events = settlement.unlock(floor.desk, command)
     for event in events:
         floor.happen(event)
@@ -46,7 +46,7 @@ async def unlock(floor: Floor, errand: Errand) -> RunDocument:
 async def corporate_action(floor: Floor, errand: Errand) -> RunDocument:
     """Multiply every ledger's holding as the shares were split, and unlock the contract [B2]."""
     command: CorporateAction = errand.command
-    await _read(floor)
+    await floor.look_around()
     source = f"split-{errand.run.run_id}"
     event = settlement.split(floor.desk, command, source, floor.now)
     floor.happen(event)
@@ -57,11 +57,6 @@ async def corporate_action(floor: Floor, errand: Errand) -> RunDocument:
         f"{_who(command.by, command.reason)}"
     )
     return floor.finished(errand.run, "done", said)
-
-
-async def _read(floor: Floor) -> None:
-    await floor.configure()
-    await floor.reconcile()
 
 
 def _who(by: str, reason: str) -> str:

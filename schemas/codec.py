@@ -6,6 +6,7 @@ RFC 3339 with a zone. What does not validate raises `Invalid` with a sentence th
 
 import dataclasses
 import difflib
+import functools
 import types
 import typing
 from collections.abc import Mapping
@@ -23,6 +24,9 @@ MESSAGE_BYTES_MAX: Final = 1_000_000
 NUMBER_SUFFIX: Final = "_number"
 """A decimal's companion in a document, for the eye and for sorting in the console."""
 
+
+_SCALARS: Final = frozenset({str, int, float, bool, datetime, types.NoneType})
+"""What is the same in a document; looked at first, for most of a document is this."""
 
 _JSON: Final = msgspec.json.Decoder(float_hook=Decimal)
 
@@ -107,6 +111,8 @@ def _entry(key: str, value: Any) -> list[tuple[str, Any]]:
 
 
 def _plain(value: Any) -> Any:
+    if type(value) in _SCALARS:
+        return value
     if dataclasses.is_dataclass(value):
         return to_document(value)
     if isinstance(value, Mapping):
@@ -117,6 +123,8 @@ def _plain(value: Any) -> Any:
 
 
 def _without_numbers(value: Any) -> Any:
+    if type(value) in _SCALARS:
+        return value
     if isinstance(value, Mapping):
         return {
             key: _without_numbers(item)
@@ -190,18 +198,37 @@ def _check_known(kind: Any, value: Any, place: str) -> None:
                 _check_known(typing.get_args(part)[0], item, f"{place}[{index}]")
         elif isinstance(value, Mapping) and len(typing.get_args(part)) == 2:
             for key, item in value.items():
-                _check_known(typing.get_args(part)[1], item, f"{place}.{key}".lstrip("."))
+                _check_known(typing.get_args(part)[1], item, _place(place, key))
 
 
 def _check_fields(kind: Any, value: Mapping[str, Any], place: str) -> None:
-    hints = typing.get_type_hints(kind)
+    hints = _hints(kind)
     for key, item in value.items():
-        where = f"{place}.{key}".lstrip(".")
         if key not in hints:
             close = difflib.get_close_matches(str(key), hints, n=1)
             hint = f", did you mean {close[0]}?" if close else ""
-            raise Invalid(f"{where}: unknown field{hint}")
-        _check_known(hints[key], item, where)
+            raise Invalid(f"{_place(place, key)}: unknown field{hint}")
+        if _has_fields(hints[key]):
+            _check_known(hints[key], item, _place(place, key))
+
+
+def _place(outer: str, key: object) -> str:
+    return f"{outer}.{key}".lstrip(".")
+
+
+@functools.cache
+def _hints(kind: Any) -> Mapping[str, Any]:
+    """The types of a dataclass's fields; to find them takes longer than to check a document."""
+    return typing.get_type_hints(kind)
+
+
+@functools.cache
+def _has_fields(kind: Any) -> bool:
+    """Whether a dataclass is in the type, at any depth: columns of numbers hold no name."""
+    return any(
+        dataclasses.is_dataclass(part) or any(map(_has_fields, typing.get_args(part)))
+        for part in _alternatives(kind)
+    )
 
 
 def _alternatives(kind: Any) -> tuple[Any, ...]:

@@ -111,6 +111,11 @@ class LedgerEntry:
 
     `cost` is quantity x price x multiplier, signed, in the contract's currency. A split is no
     trade: it changes how many shares there are, not what they cost, and realizes nothing [B2].
+    `exec_id` is a foreign execution's, with the suffix of the report that is booked: it outlives
+    the gateway and a bust, so that a report corrected since is never booked again [A1].
+    `commission` is in no cost and may be in another currency: IB charges stocks and futures in
+    theirs, currency pairs in the account's. Where `commission_currency` is like `EUR+USD`, IB
+    charged in several and the sum is no amount of money; the executions have the parts.
     """
 
     source: str
@@ -119,11 +124,16 @@ class LedgerEntry:
     cost: Decimal
     commission: Decimal = Decimal(0)
     is_split: bool = False
+    exec_id: str = ""
+    commission_currency: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerPosition:
-    """A ledger's holding of one contract [B1]: the opening, what moved it since, and the sum."""
+    """A ledger's holding of one contract [B1]: the opening, what moved it since, and the sum.
+
+    Cost and profit are in the contract's currency, the commission in its own (`LedgerEntry`).
+    """
 
     contract: Contract
     quantity: Decimal
@@ -135,6 +145,8 @@ class LedgerPosition:
     opening_realized: Decimal = Decimal(0)
     opening_commission: Decimal = Decimal(0)
     entries: tuple[LedgerEntry, ...] = ()
+    commission_currency: str = ""
+    opening_commission_currency: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +195,8 @@ class Share:
 class ExecutionDocument:
     """`executions/{exec_id}`: one fill as IB reported it, with commission and shares [A1, A2].
 
-    `order_ref` is empty for a foreign execution, whose whole share is EXTERNAL's [B2].
+    `order_ref` is empty for a foreign execution, whose whole share is EXTERNAL's [B2], or of a
+    currency pair the book `CASH`'s [B1].
     """
 
     exec_id: str
@@ -213,11 +226,13 @@ class OrderDocument:
     `filled` sums the executions we have; `broker_filled` is the broker's own count, which may run
     ahead of them. An order is DONE only when both agree, so that no share is ever in neither.
     `decision_price` is the reference price when the order was decided, true at `decision_at`;
-    `decision_rate` is what one unit of the contract's currency was then worth in the base currency.
+    `decision_rate` is what one unit of the contract's currency was then worth in the base currency,
+    None where nobody knew (what reduces needs no rate).
     `is_reducing` says that the order then took the broker's position nearer to 0 [N6], `is_flip`
     that its net wanted it beyond 0, which follows by itself once it is filled; `why` says in
     sentences which targets, of which messages, wanted it; `limits` which limits looked at it. The
-    broker holds it back until `good_after`.
+    broker holds it back until `good_after`. `waits_for_net`: its end made a net due that has not
+    been made yet [N1d, N6]; a restart must not forget it.
     Since `missing_since`, when the account held `missing_position` of the contract, no reading of
     the broker has known the order [R2].
     """
@@ -256,9 +271,11 @@ class OrderDocument:
     updated_at: datetime | None = None
     decision_at: datetime | None = None
     is_reducing: bool = False
-    decision_rate: Decimal = Decimal(1)
+    decision_rate: Decimal | None = Decimal(1)
     good_after: datetime | None = None
     is_flip: bool = False
+    commission_currency: str = ""
+    waits_for_net: bool = False
 
 
 @dataclass(frozen=True, slots=True)

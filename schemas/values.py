@@ -18,6 +18,12 @@ ALL_POSITIONS: Final = "all_positions"
 CASH_BOOK: Final = "CASH"
 """The ledger of currency balances, outside the law [B1]."""
 
+CASH_TYPE: Final = "CASH"
+"""Security type of currency pairs. What is traded of them are balances, in no strategy's book."""
+
+OWNERLESS: Final = (EXTERNAL, CASH_BOOK)
+"""The ledgers that are no strategy's book."""
+
 
 class Mode(StrEnum):
     """Paper and live share nothing: own topics, documents, secrets, port and cloud project."""

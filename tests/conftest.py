@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 # Same commit, same examples: a red run is red for everybody. `make nightly` goes looking for more.
 # No deadline and no too_slow: how busy the machine is says nothing about the code.
@@ -24,6 +24,13 @@ settings.register_profile(
     derandomize=False,
     max_examples=2_000,
     print_blob=True,
+)
+# `make mutants` asks whether a test fails, never of what smallest example.
+settings.register_profile(
+    "mutants",
+    settings.get_profile("steady"),
+    phases=(Phase.explicit, Phase.generate),
+    report_multiple_bugs=False,
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 

@@ -20,7 +20,7 @@ from schemas.documents import (
     OrderDocument,
     Share,
 )
-from schemas.values import Contract
+from schemas.values import CASH_BOOK, CASH_TYPE, EXTERNAL, Contract
 
 type Ledgers = dict[str, LedgerDocument]
 
@@ -86,6 +86,7 @@ def entries(order: OrderDocument) -> dict[str, LedgerEntry]:
             quantity=share.quantity,
             cost=_cost(order, share),
             commission=order.commission * share.quantity / (total or 1),
+            commission_currency=order.commission_currency,
         )
         for share in shares
     }
@@ -151,21 +152,30 @@ def turned(
     return [turn for turn in turns if book.is_turned(turn.before, turn.after)]
 
 
+def owner_of_foreign(contract: Contract) -> str:
+    """The ledger that executions not ours move: EXTERNAL; of currency pairs the book CASH [B1]."""
+    return CASH_BOOK if contract.sec_type == CASH_TYPE else EXTERNAL
+
+
 def foreign(ledger: LedgerDocument, execution: ExecutionDocument, key: str) -> LedgerDocument:
-    """EXTERNAL after an execution that is not ours [B2]."""
+    """The ledger of `owner_of_foreign` after an execution that is not ours [B1, B2].
+
+    The same report again, without the commission that was told since, does not take it away.
+    """
+    known = book.entry(ledger, execution.contract.con_id, key)
+    paid, currency = execution.commission, execution.commission_currency
+    if paid is None and known is not None and known.exec_id == execution.exec_id:
+        paid, currency = known.commission, known.commission_currency
     entry = LedgerEntry(
         source=key,
         at=execution.at,
         quantity=execution.quantity,
         cost=execution.quantity * execution.price * execution.contract.multiplier,
-        commission=execution.commission or Decimal(0),
+        commission=paid or Decimal(0),
+        exec_id=execution.exec_id,
+        commission_currency=currency,
     )
     return book.post(ledger, execution.contract, entry)
-
-
-def held(ledgers: Ledgers, contract: Contract) -> Decimal:
-    """The sum over all ledgers, EXTERNAL included, of one contract."""
-    return sum((book.quantity(ledger, contract.con_id) for ledger in ledgers.values()), Decimal(0))
 
 
 def _held_by(ledgers: Mapping[str, LedgerDocument], share: Share, con_id: int) -> Decimal:

@@ -1,23 +1,20 @@
 """What one net, or one day, may not come to altogether: limits over all orders of a plan.
 
-Reducing orders always pass, and count first [N6]. The increasing ones are taken by the priority of
-their strategies, then smallest first; the first that breaks a bound and all behind it are refused,
-so that a small order of low priority does not slip past a large one.
+Reducing orders always pass, and count first [N6]. The increasing ones are taken by rank (`ranks`),
+the smallest of equal priority first; the first that breaks a bound and all behind it are refused.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from gateway.core import day
-from gateway.core.candidate import is_increasing
+from gateway.core import day, holdings, wishes
 from gateway.core.desk import Desk
+from gateway.core.orders import in_flight
+from gateway.core.ranks import behind, ranked, refused, what
 from schemas.documents import OrderDocument, RefusalEntry, WantedChange
-from schemas.values import Contract
-
-CASH: Final = "CASH"
-"""Security type of currency balances, which are no exposure."""
+from schemas.values import CASH_TYPE, Contract
 
 TARGETS_VANISHED: Final = "targets_vanished"
 
@@ -28,22 +25,21 @@ class Unmeasured(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What orders come to. `values` is each contract's signed worth once they are filled."""
+    """What all that is held comes to once some orders are filled, in the base currency.
 
-    values: Mapping[int, Decimal]
+    `gross` counts shorts as positive; `balance` is what is held long less what is held short.
+    """
+
+    gross: Decimal
+    balance: Decimal
     orders_in_run: int = 0
     orders_in_day: int = 0
     turnover: Decimal = Decimal(0)
 
     @property
-    def gross(self) -> Decimal:
-        """The sum of what is held, shorts counted as positive."""
-        return sum(map(abs, self.values.values()), Decimal(0))
-
-    @property
     def net(self) -> Decimal:
-        """What is held long less what is held short, unsigned."""
-        return abs(sum(self.values.values(), Decimal(0)))
+        """How much more is held on one side than on the other."""
+        return abs(self.balance)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,28 +57,18 @@ type Rule = Callable[[Step], RefusalEntry | None]
 
 def refusals(desk: Desk, orders: Sequence[OrderDocument]) -> list[RefusalEntry]:
     """Which increasing orders of a plan may not be sent, by rank; none when all may."""
-    ranked = sorted((o for o in orders if increasing(desk, o)), key=lambda o: _rank(desk, o))
-    if not ranked:
+    by_rank = ranked(desk, (o for o in orders if not o.is_reducing), day.worth)
+    if not by_rank:
         return []
     try:
-        tally = _start(desk, [*ranked, *(o for o in orders if not increasing(desk, o))])
+        scales = _scales(desk, orders)
+        tally = _start(scales)
         for order in orders:
-            tally = tally if increasing(desk, order) else _added(desk, tally, order)
-        return _walked(desk, ranked, tally)
+            tally = scales.added(tally, order) if order.is_reducing else tally
+        return _walked(scales, tally, by_rank)
     except Unmeasured as error:
-        value, bound = "unknown", "a price in the base currency"
-        return [_entry(o, "exposure_gross", str(error), (value, bound)) for o in ranked]
-
-
-def increasing(desk: Desk, order: OrderDocument) -> bool:
-    """Whether an order takes the broker's position further from 0 [N6]."""
-    return is_increasing(desk.position(order.contract.con_id), order.quantity)
-
-
-def priority(desk: Desk, order: OrderDocument) -> int:
-    """The highest among the strategies that an order is for; 0 for those nobody configured."""
-    known = (desk.strategies.get(share.strategy) for share in order.allocations)
-    return max((strategy.priority for strategy in known if strategy is not None), default=0)
+        bound = "a price in the base currency"
+        return [refused(o, "exposure_gross", str(error), "unknown", bound) for o in by_rank]
 
 
 def exposure_gross(step: Step) -> RefusalEntry | None:
@@ -122,26 +108,14 @@ def turnover_per_day(step: Step) -> RefusalEntry | None:
 
 def orders_per_run(step: Step) -> RefusalEntry | None:
     """No more orders of one net than `orders_per_run_max`."""
-    bound, value = step.desk.settings.orders_per_run_max, step.after.orders_in_run
-    if value <= bound:
-        return None
-    sentence = (
-        f"{_what(step.order)} would be order {value} of this run, over orders_per_run_max {bound}; "
-        f"look at the targets, or raise it"
-    )
-    return _entry(step.order, "orders_per_run", sentence, (f"{value}", f"{bound}"))
+    count, bound = step.after.orders_in_run, step.desk.settings.orders_per_run_max
+    return _too_many(step, "orders_per_run", (count, bound), ("this run", "look at the targets"))
 
 
 def orders_per_day(step: Step) -> RefusalEntry | None:
     """No more orders journaled in a day than `orders_per_day_max`."""
-    bound, value = step.desk.settings.orders_per_day_max, step.after.orders_in_day
-    if value <= bound:
-        return None
-    sentence = (
-        f"{_what(step.order)} would be order {value} of the day, over orders_per_day_max {bound}; "
-        f"wait for tomorrow, or raise it"
-    )
-    return _entry(step.order, "orders_per_day", sentence, (f"{value}", f"{bound}"))
+    count, bound = step.after.orders_in_day, step.desk.settings.orders_per_day_max
+    return _too_many(step, "orders_per_day", (count, bound), ("the day", "wait for tomorrow"))
 
 
 LIMITS: Final[tuple[Rule, ...]] = (
@@ -158,17 +132,20 @@ NAMES: Final = tuple(rule.__name__ for rule in LIMITS)
 def vanished(desk: Desk, wanted: Sequence[WantedChange], run_id: str) -> RefusalEntry | None:
     """Wishes that shrink too much at once look like a fault and wait for a person.
 
-    One strategy alone may go flat, and a weight of 0 is a person's own word.
+    One strategy alone may go flat, and a weight of 0 or `flatten` is a person's own word.
     """
     holders = {change.strategy for change in wanted if change.book}
-    weighted = [change for change in wanted if _weighs(desk, change.strategy)]
-    held = _worth(desk, ((c.con_id, c.book) for c in weighted))
-    left = _worth(desk, ((c.con_id, c.effective_target) for c in weighted))
+    if len(holders) < 2:
+        return None
+    weighty = [change for change in wanted if _weighs(desk, change.strategy)]
+    units = _units(desk, {change.con_id for change in weighty})
+    held = sum((abs(c.book) * units[c.con_id] for c in weighty), Decimal(0))
+    left = sum((abs(c.effective_target) * units[c.con_id] for c in weighty), Decimal(0))
     bound = desk.settings.shrink_fraction_max
-    if len(holders) < 2 or held - left <= bound * held:
+    if held - left <= bound * held:
         return None
     shrunk = (held - left) / held
-    names = {c.strategy for c in weighted if abs(c.effective_target) < abs(c.book)}
+    names = {c.strategy for c in weighty if abs(c.effective_target) < abs(c.book)}
     sentence = (
         f"the strategies' wishes would shrink from {held:.2f} to {left:.2f}, by {shrunk:.2f} of "
         f"what is held and over shrink_fraction_max {bound}; look at the strategies, then say "
@@ -185,24 +162,80 @@ def vanished(desk: Desk, wanted: Sequence[WantedChange], run_id: str) -> Refusal
 
 def _weighs(desk: Desk, strategy: str) -> bool:
     configured = desk.strategies.get(strategy)
-    return configured is None or configured.weight != 0
+    return configured is None or (configured.weight != 0 and not configured.flatten)
 
 
-def _worth(desk: Desk, quantities: Iterable[tuple[int, Decimal]]) -> Decimal:
-    """Unsigned; what has neither price nor cost counts as nothing, for it cannot be compared."""
-    named = [t.contract for said in desk.targets.values() for t in said.targets]
-    contracts = {c.con_id: c for c in named} | _contracts(desk, ())
-    units = {con_id: _unit(desk, contract) for con_id, contract in contracts.items()}
-    return sum((abs(q) * (units.get(con_id) or Decimal(0)) for con_id, q in quantities), Decimal(0))
+def _units(desk: Desk, con_ids: Collection[int]) -> dict[int, Decimal]:
+    """What one of each contract is worth in the base currency.
+
+    What has neither price nor cost counts as nothing, for it cannot be compared.
+    """
+    said = desk.run.said if desk.run is not None else {}
+    contracts = wishes.contracts(desk, said)
+    found = {con_id: _unit(desk, contracts[con_id]) for con_id in con_ids}
+    return {con_id: unit or Decimal(0) for con_id, unit in found.items()}
 
 
-def _walked(desk: Desk, ranked: Sequence[OrderDocument], tally: Tally) -> list[RefusalEntry]:
+@dataclass(frozen=True, slots=True)
+class _Scales:
+    """What a net is weighed with: what is held before it, by conId, in the base currency.
+
+    Looked up once a net: what each contract is worth once the orders that work already are filled.
+    """
+
+    desk: Desk
+    worths: Mapping[int, Decimal]
+
+    def added(self, tally: Tally, order: OrderDocument) -> Tally:
+        """The tally with one more order; a plan has one in a contract at most [N5].
+
+        Raises `Unmeasured`.
+        """
+        before = self.worths.get(order.contract.con_id, Decimal(0))
+        moved = order.quantity * _measured(self.desk, order.contract)
+        return Tally(
+            gross=tally.gross - abs(before) + abs(before + moved),
+            balance=tally.balance + moved,
+            orders_in_run=tally.orders_in_run + 1,
+            orders_in_day=tally.orders_in_day + 1,
+            turnover=tally.turnover + day.worth(order),
+        )
+
+
+def _scales(desk: Desk, orders: Sequence[OrderDocument]) -> _Scales:
+    """Raises `Unmeasured`. Currency balances are no exposure [B1]."""
+    working, positions = holdings.open_orders(desk), holdings.positions(desk)
+    named = (order.contract for order in (*working.values(), *orders))
+    contracts = holdings.contracts(desk) | {c.con_id: c for c in named if c.sec_type != CASH_TYPE}
+    quantities = {con_id: positions.get(con_id, Decimal(0)) for con_id in contracts}
+    for con_id in contracts.keys() & working.keys():
+        quantities[con_id] += in_flight(working[con_id])
+    return _Scales(
+        desk,
+        {
+            con_id: quantity * _measured(desk, contracts[con_id])
+            for con_id, quantity in quantities.items()
+            if quantity
+        },
+    )
+
+
+def _start(scales: _Scales) -> Tally:
+    """What is held before the net, and the day so far."""
+    worths, status = scales.worths.values(), scales.desk.status
+    gross, balance = sum(map(abs, worths), Decimal(0)), sum(worths, Decimal(0))
+    if status is None:
+        return Tally(gross, balance)
+    return Tally(gross, balance, 0, status.orders, status.turnover)
+
+
+def _walked(scales: _Scales, tally: Tally, by_rank: Sequence[OrderDocument]) -> list[RefusalEntry]:
     found: list[RefusalEntry] = []
-    for order in ranked:
+    for order in by_rank:
         if found:
-            found.append(_behind(order, found[0]))
+            found.append(behind(order, found[0]))
             continue
-        step = Step(desk, order, tally, _added(desk, tally, order))
+        step = Step(scales.desk, order, tally, scales.added(tally, order))
         tally = step.after
         found.extend(_first(step))
     return found
@@ -214,53 +247,13 @@ def _first(step: Step) -> list[RefusalEntry]:
     return [entry for entry in answers if entry is not None][:1]
 
 
-def _start(desk: Desk, orders: Sequence[OrderDocument]) -> Tally:
-    """What is held, or will be once the working orders are filled, and the day so far."""
-    values = {}
-    for con_id, contract in _contracts(desk, orders).items():
-        quantity = desk.position(con_id) + _in_flight(desk, con_id)
-        values[con_id] = quantity * _measured(desk, contract) if quantity else Decimal(0)
-    status = desk.status
-    known = (status.orders, status.turnover) if status else (0, Decimal(0))
-    return Tally(values, 0, *known)
-
-
-def _contracts(desk: Desk, orders: Sequence[OrderDocument]) -> dict[int, Contract]:
-    booked = [p.contract for ledger in desk.ledgers.values() for p in ledger.positions.values()]
-    held = [position.contract for position in desk.positions.values()]
-    working = [order.contract for order in desk.orders.values() if order.state != "DONE"]
-    ordered = [order.contract for order in orders]
-    found = (*booked, *held, *working, *ordered)
-    return {c.con_id: c for c in found if c.sec_type != CASH}
-
-
-def _in_flight(desk: Desk, con_id: int) -> Decimal:
-    working = desk.open_order(con_id)
-    if working is None or abs(working.filled) >= abs(working.quantity):
-        return Decimal(0)
-    return working.quantity - working.filled
-
-
-def _added(desk: Desk, tally: Tally, order: OrderDocument) -> Tally:
-    con_id = order.contract.con_id
-    value = tally.values.get(con_id, Decimal(0))
-    moved = order.quantity * _measured(desk, order.contract)
-    return replace(
-        tally,
-        values={**tally.values, con_id: value + moved},
-        orders_in_run=tally.orders_in_run + 1,
-        orders_in_day=tally.orders_in_day + 1,
-        turnover=tally.turnover + day.worth(order),
-    )
-
-
 def _measured(desk: Desk, contract: Contract) -> Decimal:
     """What one of a contract is worth in the base currency. Raises `Unmeasured`."""
-    base = desk.values.base_currency if desk.values else ""
-    if contract.currency != base:
+    if desk.rate(contract.currency) is None:
+        base = desk.values.base_currency if desk.values else "nothing"
         raise Unmeasured(
-            f"{contract.symbol} is held in {contract.currency} and the account is in "
-            f"{base or 'nothing'}, so the exposure cannot be measured; close it"
+            f"{contract.symbol} is held in {contract.currency}, the account is in {base} and the "
+            f"broker tells no rate, so the exposure cannot be measured; say reconcile, or close it"
         )
     unit = _unit(desk, contract)
     if unit is None:
@@ -272,9 +265,15 @@ def _measured(desk: Desk, contract: Contract) -> Decimal:
 
 
 def _unit(desk: Desk, contract: Contract) -> Decimal | None:
+    """What one of a contract is worth in the base currency, or None if nobody can tell [M14]."""
+    rate, cost = desk.rate(contract.currency), _price_or_cost(desk, contract)
+    return None if rate is None or cost is None else cost * rate
+
+
+def _price_or_cost(desk: Desk, contract: Contract) -> Decimal | None:
     """By the reference price, else what the broker, else what the ledgers say it cost.
 
-    A cost has the multiplier in it already.
+    In the contract's currency. A cost has the multiplier in it already.
     """
     price = desk.prices.get(contract.con_id)
     if price is not None and price.value > 0:
@@ -287,10 +286,6 @@ def _unit(desk: Desk, contract: Contract) -> Decimal | None:
     return max(costs, default=None)
 
 
-def _rank(desk: Desk, order: OrderDocument) -> tuple[int, Decimal, str]:
-    return -priority(desk, order), day.worth(order), order.order_ref
-
-
 def _over(step: Step, rule: str, value: Decimal, limit: tuple[Decimal, str]) -> RefusalEntry | None:
     """Refused where a value is over a multiple of net liquidation."""
     multiple, name = limit
@@ -299,30 +294,21 @@ def _over(step: Step, rule: str, value: Decimal, limit: tuple[Decimal, str]) -> 
     if value <= bound:
         return None
     sentence = (
-        f"{_what(step.order)} would bring {name} to {value:.2f}, over {bound:.2f}, which is "
+        f"{what(step.order)} would bring {name} to {value:.2f}, over {bound:.2f}, which is "
         f"{rule}_max {multiple} of net liquidation; want less, or raise it"
     )
-    return _entry(step.order, rule, sentence, (f"{value:.2f}", f"{bound:.2f}"))
+    return refused(step.order, rule, sentence, f"{value:.2f}", f"{bound:.2f}")
 
 
-def _behind(order: OrderDocument, full: RefusalEntry) -> RefusalEntry:
-    sentence = f"{_what(order)} comes after {full.symbol}, for which {full.rule} does not reach"
-    return _entry(order, full.rule, sentence, (full.value, full.bound))
-
-
-def _what(order: OrderDocument) -> str:
-    return f"{order.quantity:+f} {order.contract.symbol}"
-
-
-def _entry(
-    order: OrderDocument, rule: str, sentence: str, measured: tuple[str, str]
-) -> RefusalEntry:
-    return RefusalEntry(
-        rule=rule,
-        sentence=sentence,
-        symbol=order.contract.symbol,
-        con_id=order.contract.con_id,
-        strategies=tuple(sorted(share.strategy for share in order.allocations)),
-        value=measured[0],
-        bound=measured[1],
+def _too_many(
+    step: Step, rule: str, counted: tuple[int, int], words: tuple[str, str]
+) -> RefusalEntry | None:
+    """Refused where a count of orders is over its bound."""
+    (count, bound), (period, advice) = counted, words
+    if count <= bound:
+        return None
+    sentence = (
+        f"{what(step.order)} would be order {count} of {period}, over {rule}_max {bound}; "
+        f"{advice}, or raise it"
     )
+    return refused(step.order, rule, sentence, f"{count}", f"{bound}")

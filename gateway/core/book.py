@@ -6,6 +6,7 @@ one before it. So a fill that comes twice, late, or corrected gives the same boo
 order of arrival: the book depends on what happened only, never on when we heard of it.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -45,6 +46,18 @@ def post(ledger: LedgerDocument, contract: Contract, entry: LedgerEntry) -> Ledg
         # Busted whole: as if it had never been heard of [A3].
         return LedgerDocument(positions={k: p for k, p in ledger.positions.items() if k != key})
     return LedgerDocument(positions={**ledger.positions, key: folded})
+
+
+def entry(ledger: LedgerDocument, con_id: int, source: str) -> LedgerEntry | None:
+    """The entry of a source in a contract's holding, if there is one."""
+    position = ledger.positions.get(str(con_id))
+    entries = position.entries if position else ()
+    return next((one for one in entries if one.source == source), None)
+
+
+def currencies(names: Iterable[str]) -> str:
+    """The currencies of a sum, `EUR` or `EUR+USD`, so that nobody takes the latter for money."""
+    return "+".join(sorted({part for name in names for part in name.split("+") if part}))
 
 
 def is_turned(before: Decimal, after: Decimal) -> bool:
@@ -99,6 +112,12 @@ def _fold(position: LedgerPosition) -> LedgerPosition:
         cost=lot.cost,
         realized=lot.realized,
         commission=lot.commission,
+        commission_currency=currencies(
+            (
+                position.opening_commission_currency,
+                *(entry.commission_currency for entry in position.entries),
+            )
+        ),
     )
 
 
@@ -111,6 +130,7 @@ def _compacted(position: LedgerPosition, before: datetime) -> LedgerPosition:
         opening_cost=folded.cost,
         opening_realized=folded.realized,
         opening_commission=folded.commission,
+        opening_commission_currency=folded.commission_currency,
         entries=position.entries[len(old) :],
     )
 
@@ -120,4 +140,4 @@ def _order(entry: LedgerEntry) -> tuple[datetime, str]:
 
 
 def _is_nothing(entry: LedgerEntry) -> bool:
-    return not (entry.quantity or entry.cost or entry.commission)
+    return not (entry.quantity or entry.cost or entry.commission or entry.exec_id)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 
-from gateway.core.candidate import Candidate, growing, held, only, refuse
+from gateway.core.candidate import Candidate, growing, grows, held, only, refuse
 from gateway.core.desk import Desk
 from schemas.documents import RefusalEntry
 from schemas.settings import StrategyDocument
@@ -17,10 +17,10 @@ from schemas.settings import StrategyDocument
 def share_notional(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEntry | None:
     """No growing share of more money than the strategy's own `order_notional_max`."""
     over: dict[str, tuple[Decimal, Decimal]] = {}
-    for share in growing(candidate, desk):
+    for share in candidate.shares:
         bound = _document(desk, share.strategy).order_notional_max
         value = candidate.worth(share.quantity)
-        if bound is not None and value > bound:
+        if bound is not None and value > bound and grows(candidate, desk, share):
             over[share.strategy] = (value, bound)
     return _too_much(candidate, over, ("order_notional_max", "a share"))
 
@@ -28,15 +28,13 @@ def share_notional(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEn
 def book_notional(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEntry | None:
     """No growing share that leads to a book worth more than `book_notional_max`.
 
-    Or than the strategy's own `position_notional_max`, whichever is less. Without a price no book
-    may grow, also where the broker's position shrinks: nobody could say what the book is worth.
+    Or than the strategy's own `position_notional_max`, whichever is less. Without a price or a rate
+    of exchange no book may grow, also where the broker's position shrinks: nobody could say what
+    the book is worth.
     """
     shares, con_id = growing(candidate, desk), candidate.contract.con_id
-    if shares and candidate.price is None:
-        names = frozenset(share.strategy for share in shares)
-        symbol = candidate.contract.symbol
-        sentence = f"{symbol} has no price, so no book may grow; check the market data subscription"
-        return refuse(only(candidate, names), "book_notional_max", sentence, "none", "a price")
+    if shares and candidate.unit is None:
+        return _unmeasured(only(candidate, frozenset(share.strategy for share in shares)))
     over: dict[str, tuple[Decimal, Decimal]] = {}
     for share in shares:
         value = candidate.worth(held(desk, share.strategy, con_id) + share.quantity)
@@ -67,6 +65,18 @@ def short_allowed(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEnt
     )
     offending = candidate if "the broker" in below else only(candidate, frozenset(below))
     return refuse(offending, "short_allowed", sentence, f"{after:f}", "0")
+
+
+def _unmeasured(candidate: Candidate) -> RefusalEntry:
+    symbol, currency = candidate.contract.symbol, candidate.contract.currency
+    if candidate.price is None or candidate.price.value <= 0:
+        sentence = f"{symbol} has no price, so no book may grow; check the market data subscription"
+        return refuse(candidate, "book_notional_max", sentence, "none", "a price")
+    sentence = (
+        f"{symbol} trades in {currency}, of which the broker tells no rate, so no book may grow; "
+        f"hold some {currency} at the broker"
+    )
+    return refuse(candidate, "book_notional_max", sentence, "none", "a rate of exchange")
 
 
 def _document(desk: Desk, strategy: str) -> StrategyDocument:

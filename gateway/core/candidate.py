@@ -18,7 +18,8 @@ class Candidate:
 
     `quantity` is 0 for a cross, whose shares sum to nothing. `reducing` is [N6]'s word: the
     broker's position comes nearer to 0 and does not change its sign; for a cross: every book does.
-    `cause` is the reason of the net that wants it (`events.NetCause.reason`).
+    `cause` is the reason of the net that wants it (`events.NetCause.reason`). `rate` is what one
+    unit of the contract's currency is worth in the base currency, None if nobody told.
     """
 
     contract: Contract
@@ -28,17 +29,30 @@ class Candidate:
     price: Price | None
     is_cross: bool = False
     cause: str = ""
+    rate: Decimal | None = None
+
+    @property
+    def unit(self) -> Decimal | None:
+        """What one of the contract is worth in the base currency; None without price or rate.
+
+        A missing rate is never taken for 1, nor a missing multiplier [M14].
+        """
+        if self.price is None or self.price.value <= 0 or self.rate is None:
+            return None
+        return self.price.value * self.contract.multiplier * self.rate
 
     @property
     def notional(self) -> Decimal:
-        """Money at stake at the reference price, unsigned, in the contract's currency."""
+        """Money at stake at the reference price, unsigned, in the base currency."""
         quantity = max((abs(s.quantity) for s in self.shares), default=Decimal(0))
         return self.worth(quantity if self.is_cross else self.quantity)
 
     def worth(self, quantity: Decimal) -> Decimal:
-        """What a quantity costs at the reference price, unsigned; 0 without a price."""
-        value = self.price.value if self.price else Decimal(0)
-        return abs(quantity) * value * self.contract.multiplier
+        """What a quantity is worth in the base currency, unsigned; 0 without price or rate.
+
+        What grows without them is refused by `quote_age`, `exchange_rate` or `book_notional`.
+        """
+        return abs(quantity) * (self.unit or Decimal(0))
 
 
 type Rule = Callable[[Candidate, Desk, datetime], RefusalEntry | None]
@@ -58,12 +72,12 @@ def held(desk: Desk, strategy: str, con_id: int) -> Decimal:
 
 def growing(candidate: Candidate, desk: Desk) -> tuple[Share, ...]:
     """The shares that take their own book further from 0."""
-    con_id = candidate.contract.con_id
-    return tuple(
-        share
-        for share in candidate.shares
-        if is_increasing(held(desk, share.strategy, con_id), share.quantity)
-    )
+    return tuple(share for share in candidate.shares if grows(candidate, desk, share))
+
+
+def grows(candidate: Candidate, desk: Desk, share: Share) -> bool:
+    """Whether a share takes its own book further from 0."""
+    return is_increasing(held(desk, share.strategy, candidate.contract.con_id), share.quantity)
 
 
 def only(candidate: Candidate, names: frozenset[str]) -> Candidate:

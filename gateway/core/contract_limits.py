@@ -4,10 +4,10 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Final
 
-from gateway.core.candidate import Candidate, refuse
+from gateway.core.candidate import Candidate, growing, refuse
 from gateway.core.desk import Desk
 from schemas.documents import RefusalEntry
-from schemas.values import Mode
+from schemas.values import CASH_TYPE, Mode
 
 ACCOUNT_PREFIXES: Final[Mapping[Mode, tuple[str, ...]]] = {
     Mode.PAPER: ("DU", "DF"),
@@ -39,20 +39,13 @@ def account_prefix(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEn
 def contract_allowed(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEntry | None:
     """Only contracts that people allowed, and whose money can be measured.
 
-    A target does not carry a multiplier, and 1 is wrong for a future: an ES at 6000 is 300000 of
-    notional.
+    The intake has taken the multiplier from the broker; 1 is wrong for a future, for an ES at 6000
+    is 300000 of notional. Currency pairs are in no book but CASH, whatever people allowed [B1].
     """
-    contract, settings = candidate.contract, desk.settings
-    if candidate.reducing:
-        return None
-    symbol, kind = contract.symbol, contract.sec_type
-    if kind not in settings.sec_types_allowed:
-        bound = ", ".join(settings.sec_types_allowed) or "nothing"
-        why = f"is {kind} and sec_types_allowed is {bound}; add {kind} there to trade it"
-        return _not_allowed(candidate, why, kind, bound)
-    if kind in MULTIPLIED and contract.multiplier == 1:
-        why = f"is {kind} with a multiplier of 1, so its money cannot be measured; want no {kind}"
-        return _not_allowed(candidate, why, kind, "a known multiplier")
+    refused = _kind_allowed(candidate, desk)
+    if refused is not None or candidate.reducing:
+        return refused
+    settings, symbol = desk.settings, candidate.contract.symbol
     if _names(settings.symbols_denied, symbol):
         bound = f"not {', '.join(settings.symbols_denied)}"
         return _not_allowed(candidate, "is in symbols_denied; want something else", symbol, bound)
@@ -79,6 +72,30 @@ def order_rejected_before(candidate: Candidate, desk: Desk, now: datetime) -> Re
     return refuse(
         candidate, "order_rejected_before", sentence, latest.order_ref, "the next run or allocate"
     )
+
+
+def _kind_allowed(candidate: Candidate, desk: Desk) -> RefusalEntry | None:
+    """Where the broker's position shrinks, a book that grows must still be one that is measured."""
+    contract, kind = candidate.contract, candidate.contract.sec_type
+    allowed = desk.settings.sec_types_allowed
+    grows = not candidate.reducing or bool(growing(candidate, desk))
+    if kind == CASH_TYPE and grows:
+        why = (
+            f"in {contract.currency} is {kind}, a currency pair, whose balances are no strategy's; "
+            f"change money by hand at the broker, and want none of it"
+        )
+        return _not_allowed(candidate, why, kind, "no currency pair")
+    if kind not in allowed and not candidate.reducing:
+        bound = ", ".join(allowed) or "nothing"
+        why = f"is {kind} and sec_types_allowed is {bound}; add {kind} there to trade it"
+        return _not_allowed(candidate, why, kind, bound)
+    if kind in MULTIPLIED and contract.multiplier == 1 and grows:
+        why = (
+            f"is {kind} with a multiplier of 1, as if the broker had told none, so its money "
+            f"cannot be measured; say its targets anew, and if that does not help want none of it"
+        )
+        return _not_allowed(candidate, why, kind, "a known multiplier")
+    return None
 
 
 def _names(symbols: Collection[str], symbol: str) -> bool:

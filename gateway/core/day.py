@@ -48,12 +48,14 @@ def counted(known: StatusDocument, orders: Iterable[OrderDocument]) -> StatusDoc
 
 
 def worth(order: OrderDocument) -> Decimal:
-    """An order's part in the turnover: unsigned, at its decision price.
+    """An order's part in the turnover: unsigned, at its decision price, in the base currency.
 
-    One that reduces may have been decided without a price; it then counts as an order only.
+    One that reduces may have been decided without price or rate; it then counts as an order only.
     """
-    price = order.decision_price or Decimal(0)
-    return abs(order.quantity) * price * order.contract.multiplier
+    if order.decision_price is None or order.decision_rate is None:
+        return Decimal(0)
+    value = order.decision_price * order.decision_rate
+    return abs(order.quantity) * value * order.contract.multiplier
 
 
 def restarted(known: StatusDocument, equity: Decimal) -> StatusDocument:

@@ -74,11 +74,12 @@ class Desk:
             return None
         if currency == self.values.base_currency:
             return Decimal(1)
-        return self.values.exchange_rates.get(currency)
+        rate = self.values.exchange_rates.get(currency)
+        return rate if rate is not None and rate > 0 else None
 
     def position(self, con_id: int) -> Decimal:
         """What the broker holds by all we know: ledgers, EXTERNAL and UNEXPLAINED together [B3]."""
-        explained = sum(
-            (book.quantity(ledger, con_id) for ledger in self.ledgers.values()), Decimal(0)
-        )
+        key = str(con_id)
+        known = (ledger.positions.get(key) for ledger in self.ledgers.values())
+        explained = sum((p.quantity for p in known if p is not None), Decimal(0))
         return explained + self.unexplained.get(con_id, Decimal(0))

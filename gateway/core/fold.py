@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import singledispatch
 
-from gateway.core import attribution, book, day, locks, repetition, targets
+from gateway.core import attribution, book, day, dues, locks, repetition, targets
 from gateway.core.broker import (
     Commission,
     Connection,
@@ -48,6 +48,7 @@ from gateway.core.orders import (
     missing,
     newer_execution,
     own_ref,
+    revision,
     transition,
 )
 from schemas.documents import (
@@ -58,7 +59,7 @@ from schemas.documents import (
     TargetsDocument,
 )
 from schemas.settings import ControlDocument
-from schemas.values import EXTERNAL, Contract
+from schemas.values import Contract
 
 
 @singledispatch
@@ -136,7 +137,14 @@ def _(event: Netted, desk: Desk, at: datetime) -> Desk:
     dry = desk.cause is not None and desk.cause.dry_run
     cause, waiting = (desk.waiting[0], desk.waiting[1:]) if desk.waiting else (None, ())
     after = replace(desk, cause=cause, waiting=waiting)
-    return after if dry else replace(after, coalesce_at=None, targets=targets.netted(desk.targets))
+    if dry:
+        return after
+    return replace(
+        after,
+        coalesce_at=None,
+        targets=targets.netted(desk.targets),
+        orders=dues.netted(desk.orders),
+    )
 
 
 @evolve.register
@@ -304,6 +312,9 @@ def _with_order(desk: Desk, order: OrderDocument) -> Desk:
     before = desk.orders[order.order_ref]
     if order == before:
         return desk
+    cause = dues.due_after(before, order)
+    if cause is not None:
+        order = replace(order, waits_for_net=True)
     fills_changed = order.executions != before.executions
     changed = replace(
         desk,
@@ -313,11 +324,8 @@ def _with_order(desk: Desk, order: OrderDocument) -> Desk:
     changed = _corrected(desk, _overfilled(changed, before, order), before, order)
     if order.state == "DONE" and not order.filled:
         changed = throttled(changed, order.contract.con_id, order.updated_at or order.created_at)
-    ended = order.state == "DONE" and before.state == "CANCELLING"
-    is_due = ended and (desk.cause is None or desk.cause.dry_run)
-    if not is_due:
+    if cause is None or (desk.cause is not None and not desk.cause.dry_run):
         return changed
-    cause = NetCause("cancel confirmed", f"after-{order.order_ref}")
     return _asked(changed, cause)
 
 
@@ -385,14 +393,19 @@ def _overfilled(desk: Desk, before: OrderDocument, order: OrderDocument) -> Desk
 
 def _foreign(desk: Desk, execution: ExecutionDocument) -> Desk:
     key = execution_key(execution.exec_id)
+    name = attribution.owner_of_foreign(execution.contract)
+    ledger = desk.ledgers.get(name, book.EMPTY)
+    booked = book.entry(ledger, execution.contract.con_id, key)  # the ledger outlives the gateway
+    if booked is not None and revision(execution.exec_id) < revision(booked.exec_id):
+        return desk
     kept = newer_execution(desk.foreign.get(key), execution)
     if kept == desk.foreign.get(key):
         return desk
-    external = attribution.foreign(desk.ledgers.get(EXTERNAL, book.EMPTY), kept, key)
+    moved = attribution.foreign(ledger, kept, key)
     return replace(
         desk,
         foreign={**desk.foreign, key: kept},
-        ledgers={**desk.ledgers, EXTERNAL: external},
+        ledgers={**desk.ledgers, name: moved},
     )
 
 

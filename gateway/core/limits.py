@@ -12,8 +12,11 @@ from gateway.core.book_limits import book_notional, share_notional, short_allowe
 from gateway.core.candidate import Candidate, Rule, held, is_increasing, only, refuse
 from gateway.core.contract_limits import account_prefix, contract_allowed, order_rejected_before
 from gateway.core.desk import Desk
+from gateway.core.market_limits import market_hours
+from gateway.core.order_policy import order_policy
+from gateway.core.price_limits import delayed_data, price_collar, quote_age
 from schemas.documents import RefusalEntry
-from schemas.values import EXTERNAL, Mode, TradingState
+from schemas.values import OWNERLESS, TradingState
 
 __all__ = ["LIMITS", "NAMES", "Candidate", "held", "is_increasing", "refusal"]
 
@@ -57,47 +60,17 @@ def snapshot_age(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEntr
     return refuse(candidate, "snapshot_age", sentence, value, f"{bound} s")
 
 
-def quote_age(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEntry | None:
-    """No cross and no increasing order without a fresh reference price [N4]."""
-    if candidate.reducing and not candidate.is_cross:
+def exchange_rate(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEntry | None:
+    """Nothing that grows unless its money can be measured: a missing rate is never 1 [M14]."""
+    if candidate.rate is not None or candidate.reducing:
         return None
-    symbol, price = candidate.contract.symbol, candidate.price
-    bound = desk.settings.quote_age_seconds_max
-    if price is None or price.value <= 0:
-        sentence = f"{symbol} has no reference price; check the market data subscription"
-        return refuse(candidate, "quote_age", sentence, "none", f"{bound} s")
-    if price.age_seconds(now) <= bound:
-        return None
-    value = f"{price.age_seconds(now):.0f} s"
-    sentence = f"the {price.source} of {symbol} is {value} old, at most {bound} s allowed"
-    return refuse(candidate, "quote_age", sentence, value, f"{bound} s")
-
-
-def delayed_data(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEntry | None:
-    """Delayed prices only in paper, where people allowed them [N4]."""
-    price = candidate.price
-    if price is None or not price.delayed or (candidate.reducing and not candidate.is_cross):
-        return None
-    if desk.settings.delayed_data_allowed and desk.mode is Mode.PAPER:
-        return None
+    base = desk.values.base_currency if desk.values else "nothing"
+    symbol, currency = candidate.contract.symbol, candidate.contract.currency
     sentence = (
-        f"only delayed prices of {candidate.contract.symbol}; subscribe to live data, or set "
-        f"delayed_data_allowed in config/{desk.mode} (paper only)"
+        f"{symbol} trades in {currency} and the account is in {base}, but the broker tells no rate "
+        f"of {currency}; hold some {currency} there, so that it does, then say run"
     )
-    return refuse(candidate, "delayed_data", sentence, "delayed", "live")
-
-
-def base_currency(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEntry | None:
-    """Nothing whose money cannot be measured: a missing rate is never taken for 1 [M14]."""
-    base = desk.values.base_currency if desk.values else ""
-    contract = candidate.contract
-    if contract.currency == base or candidate.reducing:
-        return None
-    sentence = (
-        f"{contract.symbol} trades in {contract.currency} and the account is in {base or 'nothing'}"
-        "; contracts in other currencies are not supported yet"
-    )
-    return refuse(candidate, "base_currency", sentence, contract.currency, base)
+    return refuse(candidate, "exchange_rate", sentence, currency, f"a rate to {base}")
 
 
 def order_quantity(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEntry | None:
@@ -126,11 +99,10 @@ def order_notional(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEn
 
 def position_notional(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEntry | None:
     """No increasing order that leads to a position worth more than `position_notional_max`."""
-    if candidate.reducing or candidate.price is None:
+    if candidate.reducing:
         return None
     contract = candidate.contract
-    after = abs(desk.position(contract.con_id) + candidate.quantity)
-    value = after * candidate.price.value * contract.multiplier
+    value = candidate.worth(desk.position(contract.con_id) + candidate.quantity)
     bound = desk.settings.position_notional_max
     if value <= bound:
         return None
@@ -146,7 +118,7 @@ def external_opposes(candidate: Candidate, desk: Desk, now: datetime) -> Refusal
     if desk.settings.external_policy.get(contract.symbol) == "ignore" or candidate.is_cross:
         return None
     books = sum(
-        (held(desk, name, contract.con_id) for name in desk.ledgers if name != EXTERNAL),
+        (held(desk, name, contract.con_id) for name in desk.ledgers if name not in OWNERLESS),
         Decimal(0),
     )
     broker = desk.position(contract.con_id)
@@ -163,12 +135,15 @@ LIMITS: Final[tuple[Rule, ...]] = (
     account_prefix,
     trading_state,
     contract_locked,
+    contract_allowed,
     order_rejected_before,
     snapshot_age,
+    market_hours,
     quote_age,
     delayed_data,
-    contract_allowed,
-    base_currency,
+    price_collar,
+    order_policy,
+    exchange_rate,
     order_quantity,
     order_notional,
     share_notional,

@@ -1,6 +1,6 @@
 """Which increasing orders the account can carry, by IB's own what-if answers.
 
-Orders are taken by the priority of their strategies, then smallest margin first, until the next
+Orders are taken by rank (`ranks`), the smallest margin of equal priority first, until the next
 would leave less than the cushion; that one and the rest are refused. Reducing orders are never
 asked about and never blocked [N6].
 """
@@ -8,13 +8,16 @@ asked about and never blocked [N6].
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Final
 
-from gateway.core.batch_limits import increasing, priority
 from gateway.core.broker import MarginPreview
 from gateway.core.desk import Desk
 from gateway.core.netting import Barred, Plan, stand_back
 from gateway.core.orders import Approved
+from gateway.core.ranks import behind, ranked, refused, what
 from schemas.documents import OrderDocument, RefusalEntry
+
+RULE: Final = "margin"
 
 type Previews = Mapping[str, MarginPreview]
 """IB's answers by order_ref; an order without an answer is refused."""
@@ -29,9 +32,9 @@ class Admission:
     barred: Barred | None = None
 
 
-def questions(desk: Desk, plan: Plan) -> tuple[OrderDocument, ...]:
+def questions(plan: Plan) -> tuple[OrderDocument, ...]:
     """The orders that IB must be asked about: the increasing ones."""
-    return tuple(order for order in plan.orders if increasing(desk, order))
+    return tuple(order for order in plan.orders if not order.is_reducing)
 
 
 def admit(desk: Desk, plan: Plan, previews: Previews, barred: Barred | None = None) -> Admission:
@@ -46,8 +49,8 @@ def admit(desk: Desk, plan: Plan, previews: Previews, barred: Barred | None = No
 
 
 def _refusals(desk: Desk, plan: Plan, previews: Previews) -> list[RefusalEntry]:
-    ranked = sorted(questions(desk, plan), key=lambda o: _rank(desk, o, previews))
-    asked = [(order, previews.get(order.order_ref)) for order in ranked]
+    by_rank = ranked(desk, questions(plan), lambda order: _size(order, previews))
+    asked = [(order, previews.get(order.order_ref)) for order in by_rank]
     unanswered = {order.order_ref: _unanswered(order, preview) for order, preview in asked}
     found = [entry for entry in unanswered.values() if entry is not None]
     used = Decimal(0)
@@ -55,10 +58,10 @@ def _refusals(desk: Desk, plan: Plan, previews: Previews) -> list[RefusalEntry]:
     for order, preview in asked:
         if preview is None or unanswered[order.order_ref] is not None:
             continue
-        refused = _behind(order, full) if full else _beyond_cushion(desk, order, preview, used)
-        full = full or refused
-        if refused is not None:
-            found.append(refused)
+        beyond = behind(order, full) if full else _beyond_cushion(desk, order, preview, used)
+        full = full or beyond
+        if beyond is not None:
+            found.append(beyond)
         # What an order would free is not there before it is filled.
         used += max(preview.initial_margin_change or Decimal(0), Decimal(0))
     return found
@@ -66,16 +69,14 @@ def _refusals(desk: Desk, plan: Plan, previews: Previews) -> list[RefusalEntry]:
 
 def _unanswered(order: OrderDocument, preview: MarginPreview | None) -> RefusalEntry | None:
     """Refused where IB refuses, is silent, or leaves out a number that the sum needs."""
-    symbol = order.contract.symbol
     if preview is None or preview.refusal:
         said = preview.refusal if preview else "no answer in time"
-        return _entry(
-            order, f"IB's margin answer for {order.quantity:+f} {symbol}: {said}", said, ""
-        )
+        return refused(order, RULE, f"IB's margin answer for {what(order)}: {said}", said, "")
     numbers = (preview.initial_margin, preview.initial_margin_change, preview.equity_with_loan)
     if any(number is None for number in numbers):
         said = preview.warning or "no numbers"
-        return _entry(order, f"IB gave no margin numbers for {symbol}: {said}", said, "")
+        sentence = f"IB gave no margin numbers for {what(order)}: {said}"
+        return refused(order, RULE, sentence, said, "")
     return None
 
 
@@ -89,37 +90,17 @@ def _beyond_cushion(
     if left >= cushion:
         return None
     sentence = (
-        f"{order.quantity:+f} {order.contract.symbol} would leave {left:.2f} of excess margin, "
+        f"{what(order)} would leave {left:.2f} of excess margin, "
         f"below the cushion of {cushion:.2f} (margin_cushion_fraction)"
     )
-    return _entry(order, sentence, f"{left:.2f}", f"{cushion:.2f}")
+    return refused(order, RULE, sentence, f"{left:.2f}", f"{cushion:.2f}")
 
 
-def _rank(desk: Desk, order: OrderDocument, previews: Previews) -> tuple[int, Decimal, str]:
-    """By the highest priority among the strategies, then smallest margin first."""
+def _size(order: OrderDocument, previews: Previews) -> Decimal:
+    """The margin that an order would take; 0 if nobody knows."""
     preview = previews.get(order.order_ref)
     change = preview.initial_margin_change if preview else None
-    return -priority(desk, order), change or Decimal(0), order.order_ref
-
-
-def _behind(order: OrderDocument, full: RefusalEntry) -> RefusalEntry:
-    sentence = (
-        f"{order.quantity:+f} {order.contract.symbol} comes after {full.symbol}, for which the "
-        f"margin does not reach (margin_cushion_fraction)"
-    )
-    return _entry(order, sentence, full.value, full.bound)
-
-
-def _entry(order: OrderDocument, sentence: str, value: str, bound: str) -> RefusalEntry:
-    return RefusalEntry(
-        rule="margin",
-        sentence=sentence,
-        symbol=order.contract.symbol,
-        con_id=order.contract.con_id,
-        strategies=tuple(sorted(share.strategy for share in order.allocations)),
-        value=value,
-        bound=bound,
-    )
+    return change or Decimal(0)
 
 
 def _with_margin(order: OrderDocument, preview: MarginPreview | None) -> OrderDocument:

@@ -4,19 +4,19 @@
 restarts and late messages are harmless.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from gateway.core import batch_limits, wishes
+from gateway.core import batch_limits, holdings, wishes
 from gateway.core.attribution import webster
-from gateway.core.batch_limits import increasing
 from gateway.core.desk import Desk
 from gateway.core.events import NetCause
 from gateway.core.limits import NAMES, Candidate, held, is_increasing, refusal
+from gateway.core.order_policy import instruction
 from schemas.documents import CrossDocument, OrderDocument, RefusalEntry, Share, WantedChange
-from schemas.values import Contract, OrderType, TradingState
+from schemas.values import Contract, TradingState
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,9 @@ def net(desk: Desk, cause: NetCause, now: datetime, barred: Barred | None = None
     held against the limits of the whole batch; what breaks one drops out in the same way.
     """
     barred = barred or Barred()
+    scene = _scene(desk, cause, now)
     while True:
-        plan = _attempt(_Scene(desk, cause, now, barred))
+        plan = _attempt(replace(scene, barred=barred))
         dropped = _refused_increasers(desk, plan, barred)
         beyond = () if dropped else batch_limits.refusals(desk, plan.orders)
         if beyond:
@@ -85,8 +86,9 @@ def stand_back(
     contract stands back as well, or the next net would plan the same order again.
     """
     strategies, contracts = set(before.strategies), set(before.contracts)
+    by_contract = {order.contract.con_id: order for order in orders}
     for entry in refusals:
-        order = next(o for o in orders if o.contract.con_id == entry.con_id)
+        order = by_contract[entry.con_id]
         growing = increasers(desk, entry.con_id, order.allocations)
         strategies |= growing or set(entry.strategies)
         if not growing:
@@ -105,24 +107,30 @@ def increasers(desk: Desk, con_id: int, shares: Sequence[Share]) -> frozenset[st
 
 @dataclass(frozen=True, slots=True)
 class _Scene:
-    """What one round of a net looks at."""
+    """What one round of a net looks at; only `barred` differs from round to round."""
 
     desk: Desk
     cause: NetCause
     now: datetime
-    barred: Barred
+    wanted: Sequence[tuple[Contract, Sequence[WantedChange]]]
+    open_orders: Mapping[int, OrderDocument]
+    barred: Barred = Barred()
+
+
+def _scene(desk: Desk, cause: NetCause, now: datetime) -> _Scene:
+    overlay = desk.run.said if desk.run is not None and cause.dry_run else {}
+    wanted = tuple(wishes.wanted_changes(desk, overlay, now).values())
+    return _Scene(desk, cause, now, wanted, holdings.open_orders(desk))
 
 
 def _attempt(scene: _Scene) -> Plan:
-    desk = scene.desk
-    overlay = desk.run.said if desk.run is not None and scene.cause.dry_run else {}
     parts: list[Plan] = []
-    for contract, changes in wishes.all_wanted_changes(desk, overlay, scene.now).values():
+    for contract, changes in scene.wanted:
         allowed = [_allowed(change, scene.barred) for change in changes]
         part = _net_contract(scene, contract, allowed)
         parts.append(replace(part, wanted=tuple(changes)))
     plan = _joined(*parts)
-    first = sorted(plan.orders, key=lambda order: increasing(desk, order))
+    first = sorted(plan.orders, key=lambda order: not order.is_reducing)
     return replace(plan, orders=tuple(first))
 
 
@@ -148,7 +156,7 @@ def _increases(change: WantedChange) -> bool:
 def _net_contract(scene: _Scene, contract: Contract, changes: Sequence[WantedChange]) -> Plan:
     if not any(c.change for c in changes):
         return Plan()
-    working = scene.desk.open_order(contract.con_id)
+    working = scene.open_orders.get(contract.con_id)
     if working is not None:
         return _with_working_order(scene, working, changes)
     return _anew(scene, contract, changes)
@@ -265,7 +273,8 @@ def _cross_plan(scene: _Scene, contract: Contract, shares: tuple[Share, ...]) ->
     desk, con_id = scene.desk, contract.con_id
     price = desk.prices.get(con_id)
     reducing = not increasers(desk, con_id, shares)
-    candidate = Candidate(contract, Decimal(0), shares, reducing, price, True, scene.cause.reason)
+    cause, rate = scene.cause.reason, desk.rate(contract.currency)
+    candidate = Candidate(contract, Decimal(0), shares, reducing, price, True, cause, rate)
     refused = refusal(candidate, desk, scene.now)
     if refused is not None or price is None:
         return Plan(refusals=(refused,) if refused else ())
@@ -294,16 +303,17 @@ def _order_plan(scene: _Scene, contract: Contract, wanted: tuple[Share, ...]) ->
     if not quantity or (contract.con_id in scene.barred.contracts and not reducing):
         return Plan()
     price = desk.prices.get(contract.con_id)
-    cause = scene.cause.reason
-    candidate = Candidate(contract, quantity, shares, reducing, price, cause=cause)
+    cause, rate = scene.cause.reason, desk.rate(contract.currency)
+    candidate = Candidate(contract, quantity, shares, reducing, price, cause=cause, rate=rate)
     refused = refusal(candidate, desk, scene.now)
     if refused is not None:
         return Plan(refusals=(refused,))
-    return Plan(orders=(_order(scene, candidate),))
+    order = _order(scene, candidate)
+    return Plan(orders=(replace(order, is_flip=shares != wanted),))
 
 
 def _without_flip(position: Decimal, shares: tuple[Share, ...]) -> tuple[Share, ...]:
-    """A flip is two parents: to zero now, beyond by a later net [N6]."""
+    """A flip is two parents: to zero now, beyond by the net that its fill makes due [N6]."""
     quantity, to_zero = _total(shares), -wishes.whole(position)
     if to_zero * quantity <= 0 or abs(quantity) <= abs(to_zero):
         return shares
@@ -313,17 +323,18 @@ def _without_flip(position: Decimal, shares: tuple[Share, ...]) -> tuple[Share, 
 def _order(scene: _Scene, candidate: Candidate) -> OrderDocument:
     desk, con_id = scene.desk, candidate.contract.con_id
     generation = desk.generations.get(con_id, 0) + 1
-    price = candidate.price
+    price, told = candidate.price, instruction(candidate, desk, scene.now)
     return OrderDocument(
         order_ref=f"{desk.mode}-{con_id}-{generation}",
         contract=candidate.contract,
         quantity=candidate.quantity,
         allocations=candidate.shares,
-        order_type=OrderType.MKT,
-        tif="DAY",
-        limit_price=None,
-        adaptive_priority=desk.settings.order_policy.adaptive_priority,
-        outside_rth=False,
+        order_type=told.order_type,
+        tif=told.tif,
+        limit_price=told.limit_price,
+        adaptive_priority=told.adaptive_priority,
+        outside_rth=told.outside_rth,
+        good_after=told.good_after,
         decision_price=price.value if price else None,
         created_at=scene.now,
         valid_until=_valid_until(scene, candidate),
@@ -335,6 +346,7 @@ def _order(scene: _Scene, candidate: Candidate) -> OrderDocument:
         limits=(*NAMES, *batch_limits.NAMES),
         decision_at=price.at if price else None,
         is_reducing=candidate.reducing,
+        decision_rate=candidate.rate,
     )
 
 
@@ -388,10 +400,12 @@ def _joined(*plans: Plan) -> Plan:
 def _unique(refusals: Sequence[RefusalEntry]) -> tuple[RefusalEntry, ...]:
     """Each refusal once: a round of [N8] may meet the same one again, of fewer strategies."""
     told: list[RefusalEntry] = []
+    known: dict[tuple[str, int], list[set[str]]] = {}
     for entry in refusals:
-        alike = (t for t in told if (t.rule, t.con_id) == (entry.rule, entry.con_id))
-        if not any(set(entry.strategies) <= set(t.strategies) for t in alike):
+        alike, names = known.setdefault((entry.rule, entry.con_id), []), set(entry.strategies)
+        if not any(names <= others for others in alike):
             told.append(entry)
+            alike.append(names)
     return tuple(told)
 
 

@@ -20,6 +20,7 @@ from decimal import Decimal
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from gateway.core.book import currencies
 from gateway.core.broker import BrokerStatus, Missing, OrderReport
 from schemas.documents import ExecutionDocument, OrderDocument, OrderStateName, OutcomeName
 from schemas.values import Mode
@@ -99,8 +100,9 @@ def newer_execution(
 
 
 def in_flight(order: OrderDocument) -> Decimal:
-    """The signed quantity that the order may still add to the position."""
-    return Decimal(0) if order.state == "DONE" else order.quantity - order.filled
+    """The signed quantity that the order may still add to the position; nothing if overfilled."""
+    left = order.quantity - order.filled
+    return Decimal(0) if order.state == "DONE" or left * order.quantity < 0 else left
 
 
 def transition(order: OrderDocument, report: OrderReport, at: datetime) -> OrderDocument:
@@ -228,6 +230,7 @@ def _with_executions(
             filled=filled,
             average_price=cost / filled if filled else None,
             commission=commission,
+            commission_currency=currencies(e.commission_currency for e in executions.values()),
             updated_at=at,
         )
     )

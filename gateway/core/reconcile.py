@@ -8,16 +8,13 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
-from gateway.core import book, locks
+from gateway.core import book, holdings, locks
 from gateway.core.broker import Drained, Missing, OrderReport, Reading
 from gateway.core.desk import Desk
 from gateway.core.fold import evolve, throttled
 from gateway.core.orders import own_ref
 from schemas.documents import Lock, OrderDocument
-from schemas.values import Contract
-
-CASH = "CASH"
-"""Security type of currency balances, which the law leaves out [B1]."""
+from schemas.values import CASH_TYPE, Contract
 
 
 def settle(desk: Desk, reading: Reading, at: datetime) -> Desk:
@@ -34,12 +31,12 @@ def settle(desk: Desk, reading: Reading, at: datetime) -> Desk:
         desk = evolve(report, desk, at)
     for order in _unmentioned(desk, reports):
         con_id = order.contract.con_id
-        is_explained = not _difference(desk, con_id)
+        is_explained = not _difference(desk, order.contract)
         desk = evolve(Missing(order.order_ref, _position(desk, con_id), is_explained), desk, at)
     still_open = {report.order_ref for report in reading.open_orders}
     ended = [o for o in desk.orders.values() if o.outcome and o.state != "DONE"]
     for order in ended:
-        if order.order_ref not in still_open and not _difference(desk, order.contract.con_id):
+        if order.order_ref not in still_open and not _difference(desk, order.contract):
             desk = evolve(Drained(order.order_ref), desk, at)
     strays = _strays(desk, reading.open_orders, at)
     known = {key: lock for key, lock in desk.locks.items() if lock.kind != "unknown_order"}
@@ -51,8 +48,8 @@ def settle(desk: Desk, reading: Reading, at: datetime) -> Desk:
 
 def compare(desk: Desk, at: datetime) -> Desk:
     """The desk with UNEXPLAINED and its locks as the law makes them from the last reading."""
-    contracts = _contracts(desk)
-    unexplained = {con_id: _difference(desk, con_id) for con_id in contracts}
+    contracts = holdings.contracts(desk)
+    unexplained = {key: _difference(desk, contract) for key, contract in contracts.items()}
     nonzero = {con_id: missing for con_id, missing in unexplained.items() if missing}
     kept = {key: lock for key, lock in desk.locks.items() if lock.kind != "unexplained"}
     made = {}
@@ -64,7 +61,14 @@ def compare(desk: Desk, at: datetime) -> Desk:
     return replace(desk, unexplained=nonzero, locks={**made, **kept})
 
 
-def _difference(desk: Desk, con_id: int) -> Decimal:
+def _difference(desk: Desk, contract: Contract) -> Decimal:
+    """What the ledgers do not explain; nothing of currency pairs, which the law leaves out [B1].
+
+    The broker's positions of pairs are virtual: they remember trades and are no balances.
+    """
+    if contract.sec_type == CASH_TYPE:
+        return Decimal(0)
+    con_id = contract.con_id
     ledgers = (book.quantity(ledger, con_id) for ledger in desk.ledgers.values())
     return _position(desk, con_id) - sum(ledgers, Decimal(0))
 
@@ -72,12 +76,6 @@ def _difference(desk: Desk, con_id: int) -> Decimal:
 def _position(desk: Desk, con_id: int) -> Decimal:
     position = desk.positions.get(con_id)
     return position.quantity if position else Decimal(0)
-
-
-def _contracts(desk: Desk) -> dict[int, Contract]:
-    held = [p.contract for p in desk.positions.values()]
-    booked = [p.contract for ledger in desk.ledgers.values() for p in ledger.positions.values()]
-    return {c.con_id: c for c in (*booked, *held) if c.sec_type != CASH}
 
 
 def _strays(desk: Desk, open_orders: tuple[OrderReport, ...], at: datetime) -> dict[str, Lock]:

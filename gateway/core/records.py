@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from gateway.core.attribution import owner_of_foreign
 from gateway.core.desk import Desk
+from gateway.core.dues import left_due
 from gateway.core.targets import last_waiting
 from schemas.documents import (
     BrokerPositionsDocument,
@@ -24,7 +26,7 @@ from schemas.documents import (
     TargetsDocument,
     path_of,
 )
-from schemas.values import EXTERNAL, Mode
+from schemas.values import Mode
 
 type Documents = dict[str, Any]
 """Path -> document, typed; the rim turns them into Firestore's dicts."""
@@ -45,9 +47,11 @@ class Stored:
 def restored(desk: Desk, stored: Stored) -> Desk:
     """The desk as the documents remember it. What happened meanwhile the four questions tell.
 
-    Targets that no net has covered yet are due at once [N1c].
+    Targets that no net has covered yet are due at once [N1c], and so is what an order's end made
+    due [N1d, N6].
     """
     waiting = last_waiting(stored.targets)
+    generations = {int(key): g.generation for key, g in stored.generations.items()}
     return replace(
         desk,
         locks=stored.latches.locks,
@@ -59,7 +63,8 @@ def restored(desk: Desk, stored: Stored) -> Desk:
         coalesce_at=waiting.last_as_of if waiting else None,
         coalesce_id=waiting.last_message_id if waiting else "",
         orders=stored.orders,
-        generations={int(key): g.generation for key, g in stored.generations.items()},
+        generations=generations,
+        cause=left_due(stored.orders, generations),
     )
 
 
@@ -135,11 +140,12 @@ def _executions(before: Desk, after: Desk) -> Iterator[tuple[str, ExecutionDocum
                 yield path_of(ExecutionDocument, exec_id=execution.exec_id), execution
     for key, execution in after.foreign.items():
         if before.foreign.get(key) != execution:
-            yield path_of(ExecutionDocument, exec_id=execution.exec_id), _externals(execution)
+            yield path_of(ExecutionDocument, exec_id=execution.exec_id), _owned(execution)
 
 
-def _externals(execution: ExecutionDocument) -> ExecutionDocument:
-    return replace(execution, shares=(Share(EXTERNAL, execution.quantity),))
+def _owned(execution: ExecutionDocument) -> ExecutionDocument:
+    owner = owner_of_foreign(execution.contract)
+    return replace(execution, shares=(Share(owner, execution.quantity),))
 
 
 def _snapshot(desk: Desk) -> Iterator[tuple[str, Any]]:

@@ -9,13 +9,13 @@ from datetime import datetime
 from decimal import ROUND_DOWN, Decimal
 from fractions import Fraction
 
-from gateway.core import book, locks
+from gateway.core import book, holdings, locks
 from gateway.core.attribution import webster
 from gateway.core.desk import Desk
 from gateway.core.events import OrderSettled, Rebooked, Unlocked
 from schemas.documents import LedgerEntry, OrderDocument, Share
 from schemas.messages import CorporateAction, Transfer, Unlock
-from schemas.values import EXTERNAL, Contract
+from schemas.values import EXTERNAL, OWNERLESS, Contract
 
 
 class CannotSettle(ValueError):
@@ -30,17 +30,9 @@ class Orphan:
     holdings: dict[str, Decimal]
 
 
-def held_contracts(desk: Desk) -> dict[int, Contract]:
-    """What the broker or a ledger holds or held; the law is about nothing else [B3]."""
-    ledgers = desk.ledgers.values()
-    booked = [p.contract for ledger in ledgers for p in ledger.positions.values()]
-    held = [p.contract for p in desk.positions.values()]
-    return {contract.con_id: contract for contract in (*booked, *held)}
-
-
 def contract_named(desk: Desk, symbol: str, con_id: int) -> Contract:
     """The one contract that a person means: by conId, else by a symbol that only it has."""
-    known = held_contracts(desk)
+    known = holdings.contracts(desk)
     known |= {order.contract.con_id: order.contract for order in desk.orders.values()}
     if con_id:
         if con_id not in known:
@@ -94,7 +86,7 @@ def split(desk: Desk, command: CorporateAction, source: str, at: datetime) -> Re
             f"broker holds {broker:f}; give the ratio that fits, or say adopt"
         )
     after = _split_holdings(held, command, broker)
-    moved = {name: after[name] - held.get(name, Decimal(0)) for name in after}
+    moved = {name: after[name] - held[name] for name in after}
     entries = {
         name: LedgerEntry(source, at, quantity, Decimal(0), is_split=True)
         for name, quantity in moved.items()
@@ -124,7 +116,7 @@ def orphans(desk: Desk) -> list[Orphan]:
     for name in sorted(desk.ledgers):
         positions = desk.ledgers[name].positions.values()
         holdings = {p.contract.symbol: p.quantity for p in positions if p.quantity}
-        if name != EXTERNAL and name not in desk.strategies and holdings:
+        if name not in OWNERLESS and name not in desk.strategies and holdings:
             found.append(Orphan(name, holdings))
     return found
 

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 
+from gateway.core import book
+from gateway.core.attribution import owner_of_foreign
 from gateway.core.desk import Desk
 from gateway.core.netting import Plan
 from gateway.core.settlement import Orphan, orphans
@@ -121,12 +123,14 @@ def _fills(
 
 def _foreign(before: Desk, after: Desk, at: datetime) -> Iterator[Report]:
     for key, execution in after.foreign.items():
-        known = before.foreign.get(key)
-        if known is None or known.exec_id != execution.exec_id:
+        owner = owner_of_foreign(execution.contract)
+        ledger = before.ledgers.get(owner, book.EMPTY)
+        booked = book.entry(ledger, execution.contract.con_id, key)  # also by the last gateway
+        if booked is None or booked.exec_id != execution.exec_id:
             symbol = execution.contract.symbol
             sentence = (
                 f"{execution.quantity:+f} {symbol} at {execution.price:f} by somebody else, "
-                f"booked to EXTERNAL; no strategy's book moves"
+                f"booked to {owner}; no strategy's book moves"
             )
             yield Report(
                 "execution",

@@ -30,6 +30,7 @@ def story(evidence: Evidence) -> list[str]:
     """The whole chain, in the order in which it happened; one sentence an entry."""
     return [
         _head(evidence.order),
+        *_how(evidence.order),
         *_decided(evidence),
         *_wanted(evidence),
         *map(_crossed, evidence.crosses),
@@ -45,6 +46,13 @@ def _head(order: OrderDocument) -> str:
     kind = f"{order.order_type} {order.tif}"
     price = f" at {order.limit_price:f}" if order.limit_price is not None else ""
     return f"{order.order_ref} is {order.quantity:+f} {order.contract.symbol}, {kind}{price}."
+
+
+def _how(order: OrderDocument) -> Iterator[str]:
+    if order.good_after is not None:
+        yield f"The broker was to hold it back until {order.good_after.isoformat()}."
+    if order.is_flip:
+        yield "It goes to 0 and no further; what is wanted beyond follows once it is filled [N6]."
 
 
 def _decided(evidence: Evidence) -> Iterator[str]:
@@ -137,7 +145,8 @@ def _end(order: OrderDocument) -> str:
     average = f" at {order.average_price:f} on average" if order.average_price is not None else ""
     state = order.state if not order.outcome else f"{order.state}, {order.outcome}"
     because = f": {order.reason}" if order.reason else ""
-    return f"It is {state}{because}; {done}{average}, commission {order.commission:f}."
+    paid = f"{order.commission:f} {order.commission_currency}".rstrip()
+    return f"It is {state}{because}; {done}{average}, commission {paid}."
 
 
 def crosses_of(order: OrderDocument, run: RunDocument | None) -> Sequence[str]:

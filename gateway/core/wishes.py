@@ -1,36 +1,41 @@
 """What each strategy wants to change: effective targets less what it has and will have [N2, N3]."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_DOWN, Decimal
+from typing import Final
 
-from gateway.core import book
+from gateway.core import book, holdings
 from gateway.core.attribution import attributable, webster
 from gateway.core.desk import Desk
 from schemas.documents import OrderDocument, TargetsDocument, WantedChange
-from schemas.values import EXTERNAL, Contract
+from schemas.values import OWNERLESS, Contract
 
 type Overlay = Mapping[str, TargetsDocument]
+_NOTHING: Final = Decimal(0)
+
+type _Answer = tuple[Decimal | None, str]
+"""The target that counts, or None for hold, and why [N2]."""
 
 
 @dataclass(frozen=True, slots=True)
-class _View:
-    """One contract as the wishes see it now."""
+class _Voice:
+    """One strategy: what its book holds, what is in flight for it and what it says, by conId.
 
-    desk: Desk
-    contract: Contract
-    overlay: Overlay
-    now: datetime
-    named: Mapping[str, Mapping[int, Decimal]]
+    Looked up once a net. `otherwise` is the answer for a contract that `answers` does not name.
+    """
 
-    def document(self, strategy: str) -> TargetsDocument | None:
-        """What the strategy said last; in a dry run, what it said there."""
-        return self.overlay.get(strategy) or self.desk.targets.get(strategy)
+    strategy: str
+    message_id: str
+    held: Mapping[int, Decimal]
+    flying: Mapping[int, Decimal]
+    answers: Mapping[int, _Answer]
+    otherwise: _Answer
 
-    def held(self, strategy: str) -> Decimal:
-        """What its book holds."""
-        return book.quantity(self.desk.ledgers.get(strategy, book.EMPTY), self.contract.con_id)
+    def answer(self, con_id: int) -> _Answer:
+        """What it wants of a contract, and why."""
+        return self.answers.get(con_id, self.otherwise)
 
 
 def contracts(desk: Desk, overlay: Overlay) -> dict[int, Contract]:
@@ -38,7 +43,7 @@ def contracts(desk: Desk, overlay: Overlay) -> dict[int, Contract]:
     held = [
         position.contract
         for name, ledger in desk.ledgers.items()
-        if name != EXTERNAL
+        if name not in OWNERLESS
         for position in ledger.positions.values()
         if position.quantity
     ]
@@ -49,34 +54,18 @@ def contracts(desk: Desk, overlay: Overlay) -> dict[int, Contract]:
     return {contract.con_id: contract for contract in (*named, *held, *ordered)}
 
 
-def all_wanted_changes(
+def wanted_changes(
     desk: Desk, overlay: Overlay, now: datetime
 ) -> dict[int, tuple[Contract, list[WantedChange]]]:
-    """Every contract with what is wanted of it, by conId in order: `wanted_changes` of each."""
-    named, found = _named(desk, overlay), contracts(desk, overlay)
-    views = {
-        con_id: _View(desk, contract, overlay, now, named)
-        for con_id, contract in sorted(found.items())
+    """Every contract by conId, in order, with what each strategy concerned wants to change in it.
+
+    Concerned are those that hold some, have some in flight or want some; also if they want 0 more.
+    """
+    concerned = _concerned(_voices(desk, overlay, now))
+    return {
+        con_id: (contract, _wanted_changes(desk, contract, concerned.get(con_id, ())))
+        for con_id, contract in sorted(contracts(desk, overlay).items())
     }
-    return {con_id: (view.contract, _wanted_changes(view)) for con_id, view in views.items()}
-
-
-def wanted_changes(
-    desk: Desk, contract: Contract, overlay: Overlay, now: datetime
-) -> list[WantedChange]:
-    """What every strategy concerned wants to change in one contract, those that want 0 included."""
-    return _wanted_changes(_View(desk, contract, overlay, now, _named(desk, overlay)))
-
-
-def _wanted_changes(view: _View) -> list[WantedChange]:
-    desk, contract, overlay = view.desk, view.contract, view.overlay
-    flying = in_flight_shares(desk.open_order(contract.con_id))
-    strategies = {*desk.targets, *overlay, *flying, *desk.ledgers} - {EXTERNAL}
-    changes = (
-        _wanted_change(view, strategy, flying.get(strategy, Decimal(0)))
-        for strategy in sorted(strategies)
-    )
-    return [c for c in changes if c.book or c.in_flight or c.effective_target or c.change]
 
 
 def in_flight_shares(order: OrderDocument | None) -> dict[str, Decimal]:
@@ -90,34 +79,57 @@ def in_flight_shares(order: OrderDocument | None) -> dict[str, Decimal]:
 
 def whole(quantity: Decimal) -> Decimal:
     """Toward zero to whole shares: IB refuses fractions of stocks (10243) [N9]."""
-    return quantity.to_integral_value(rounding=ROUND_DOWN)
+    return quantity.to_integral_value(ROUND_DOWN)
 
 
-def _wanted_change(view: _View, strategy: str, flying: Decimal) -> WantedChange:
-    held = view.held(strategy)
-    target, reason = _target(view, strategy)
-    effective = _held_target(held, flying) if target is None else whole(target)
-    # The change is what is traded, so it is whole even where a book is not.
-    change = whole(effective - held - flying)
-    if target is not None and _is_small(view, effective, change):
-        change, reason = Decimal(0), f"{reason}; a change of {change:f} is within the band [N9]"
-    document = view.document(strategy)
-    return WantedChange(
-        strategy=strategy,
-        symbol=view.contract.symbol,
-        con_id=view.contract.con_id,
-        effective_target=effective,
-        book=held,
-        in_flight=flying,
-        change=change,
-        message_id=document.message_id if document else "",
-        reason=reason,
+def is_suppressed(change: WantedChange) -> bool:
+    """Whether there was a change, too small to be made [N9]."""
+    wanted = whole(change.effective_target - change.book - change.in_flight)
+    return wanted != change.change
+
+
+def _voices(desk: Desk, overlay: Overlay, now: datetime) -> list[_Voice]:
+    """Everyone who said something, holds something or has something in flight, by name."""
+    documents = {**desk.targets, **overlay}
+    flights = _flights(desk)
+    names = {*documents, *flights, *desk.ledgers}.difference(OWNERLESS)
+    return [
+        _voice(desk, name, documents.get(name), now, flights.get(name, {}))
+        for name in sorted(names)
+    ]
+
+
+def _flights(desk: Desk) -> dict[str, dict[int, Decimal]]:
+    """What working orders may still add to each strategy's book, by conId."""
+    found: dict[str, dict[int, Decimal]] = {}
+    for con_id, order in holdings.open_orders(desk).items():
+        for name, quantity in in_flight_shares(order).items():
+            found.setdefault(name, {})[con_id] = quantity
+    return found
+
+
+def _voice(
+    desk: Desk,
+    strategy: str,
+    document: TargetsDocument | None,
+    now: datetime,
+    flying: Mapping[int, Decimal],
+) -> _Voice:
+    ledger = desk.ledgers.get(strategy, book.EMPTY)
+    alike = _alike(desk, strategy) or _silence(document, now)
+    return _Voice(
+        strategy,
+        document.message_id if document else "",
+        {p.contract.con_id: p.quantity for p in ledger.positions.values()},
+        flying,
+        answers=_answers(document) if document and not alike else {},
+        otherwise=alike or (None, "held: its targets do not name the contract"),
     )
 
 
-def _target(view: _View, strategy: str) -> tuple[Decimal | None, str]:
-    """The target that counts, or None for hold, and why [N2]."""
-    configured = view.desk.strategies.get(strategy)
+def _alike(desk: Desk, strategy: str) -> _Answer | None:
+    """What counts for every contract, whatever the strategy says; None where it has its say."""
+    configured = desk.strategies.get(strategy)
     if configured is None:
         return None, "held: no such strategy; its book is an orphan [B6]"
     if not configured.enabled:
@@ -126,38 +138,73 @@ def _target(view: _View, strategy: str) -> tuple[Decimal | None, str]:
         return Decimal(0), "wants 0: its weight is 0"
     if configured.flatten:
         return Decimal(0), "wants 0: it is to be flattened"
-    document = view.document(strategy)
+    return None
+
+
+def _silence(document: TargetsDocument | None, now: datetime) -> _Answer | None:
+    """Why no target counts in any contract; None where the last message is fresh targets."""
     if document is None:
         return None, "held: it never said anything"
-    return _said(document, view, view.named[strategy])
-
-
-def _said(
-    document: TargetsDocument, view: _View, named: Mapping[int, Decimal]
-) -> tuple[Decimal | None, str]:
-    """What the last message says of the contract: held, unless it is fresh and names it [N2]."""
     if document.last_status != "targets":
         return None, f"held: it said {document.last_status}: {document.last_reason}"
-    if document.valid_until is not None and view.now > document.valid_until:
+    if document.valid_until is not None and now > document.valid_until:
         return None, f"held: its targets were valid until {document.valid_until.isoformat()}"
-    since = document.held_contracts.get(str(view.contract.con_id))
-    if since is not None:
-        return None, f"held: its book was changed by hand at {since.isoformat()}; say it anew"
-    quantity = named.get(view.contract.con_id)
-    if quantity is None:
-        return None, "held: its targets do not name the contract"
-    return quantity, f"wants {quantity:f}"
+    return None
 
 
-def _named(desk: Desk, overlay: Overlay) -> dict[str, dict[int, Decimal]]:
-    """Strategy -> conId -> quantity. Looked up once a net: else a net is quadratic in contracts.
+def _answers(document: TargetsDocument) -> dict[int, _Answer]:
+    """What fresh targets say of each contract that they name.
 
-    Where a document names a contract twice, what it says first counts.
+    Where they name a contract twice, what they say first counts.
     """
-    return {
-        name: {target.con_id: target.quantity for target in reversed(document.targets)}
-        for name, document in {**desk.targets, **overlay}.items()
+    named: dict[int, _Answer] = {
+        target.con_id: (target.quantity, f"wants {target.quantity:f}")
+        for target in reversed(document.targets)
     }
+    by_hand: dict[int, _Answer] = {
+        int(key): (
+            None,
+            f"held: its book was changed by hand at {since.isoformat()}; say it anew",
+        )
+        for key, since in document.held_contracts.items()
+    }
+    return {**named, **by_hand}
+
+
+def _concerned(voices: Iterable[_Voice]) -> dict[int, list[_Voice]]:
+    """Who is to be asked in each contract: not everybody in all, or few wishes cost as many."""
+    found: dict[int, list[_Voice]] = {}
+    for voice in voices:
+        for con_id in dict.fromkeys((*voice.answers, *voice.held, *voice.flying)):
+            found.setdefault(con_id, []).append(voice)
+    return found
+
+
+def _wanted_changes(desk: Desk, contract: Contract, voices: Iterable[_Voice]) -> list[WantedChange]:
+    changes = (_wanted_change(desk, contract, voice) for voice in voices)
+    return [c for c in changes if c.book or c.in_flight or c.effective_target or c.change]
+
+
+def _wanted_change(desk: Desk, contract: Contract, voice: _Voice) -> WantedChange:
+    con_id = contract.con_id
+    held, flying = voice.held.get(con_id, _NOTHING), voice.flying.get(con_id, _NOTHING)
+    target, reason = voice.answer(con_id)
+    effective = _held_target(held, flying) if target is None else whole(target)
+    # The change is what is traded, so it is whole even where a book is not.
+    change = whole(effective - held - flying)
+    if target is not None and _is_small(desk, contract, effective, change):
+        change, reason = _NOTHING, f"{reason}; a change of {change:f} is within the band [N9]"
+    return WantedChange(
+        strategy=voice.strategy,
+        symbol=contract.symbol,
+        con_id=con_id,
+        effective_target=effective,
+        book=held,
+        in_flight=flying,
+        change=change,
+        message_id=voice.message_id,
+        reason=reason,
+    )
 
 
 def _held_target(held: Decimal, flying: Decimal) -> Decimal:
@@ -167,13 +214,14 @@ def _held_target(held: Decimal, flying: Decimal) -> Decimal:
     return held + flying if abs(flying) <= abs(held) else Decimal(0)
 
 
-def _is_small(view: _View, effective: Decimal, change: Decimal) -> bool:
+def _is_small(desk: Desk, contract: Contract, effective: Decimal, change: Decimal) -> bool:
     """Within `rebalance_band` or below `order_notional_min`; never so for a close to 0 [N9]."""
     if not effective or not change:
         return False
-    settings, price = view.desk.settings, view.desk.prices.get(view.contract.con_id)
+    settings, price = desk.settings, desk.prices.get(contract.con_id)
     if abs(change) <= settings.rebalance_band * abs(effective):
         return True
-    if price is None:
+    rate = desk.rate(contract.currency)
+    if price is None or rate is None:
         return False
-    return abs(change) * price.value * view.contract.multiplier < settings.order_notional_min
+    return abs(change) * price.value * contract.multiplier * rate < settings.order_notional_min

@@ -63,6 +63,9 @@ class BareBroker:
 
 type _Question = Callable[[ib_async.IB, ib_async.Contract, ib_async.Order], Awaitable[Any]]
 
+MARKET_RULE: Final = 26
+"""The price steps of US shares."""
+
 UNANSWERED: Final = frozenset({q.AccountUpdatesMultiCancel, q.MarketDataCancel})
 
 QUESTIONS: Final[dict[type[Any], _Question]] = {
@@ -74,6 +77,7 @@ QUESTIONS: Final[dict[type[Any], _Question]] = {
         ib.managedAccounts()[0]
     ),
     q.ContractDetailsRequest: lambda ib, contract, order: ib.reqContractDetailsAsync(contract),
+    q.MarketRuleRequest: lambda ib, contract, order: ib.reqMarketRuleAsync(MARKET_RULE),
     q.HistoricalDataRequest: lambda ib, contract, order: ib.reqHistoricalDataAsync(
         contract, "", "1 D", "30 mins", "TRADES", True, 2
     ),

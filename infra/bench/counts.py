@@ -4,12 +4,14 @@ Counted on the embedded stack, where the gateway can be watched; the emulators' 
 code in a process of its own.
 """
 
+import asyncio
 import copy
 import statistics
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, replace
 from typing import Final
 
+from infra.bench.figures import BenchFailed
 from infra.bench.latency import options
 from infra.bench.orders import Orders
 from infra.bench.witness import Counts, Tally, counted
@@ -19,6 +21,10 @@ from infra.local.stack import StackOptions, running
 
 RUNS: Final = 5
 """Of each kind; what real time brings in between disturbs one of them at most."""
+
+ATTEMPTS_MAX: Final = 20 * RUNS
+PAUSE_SECONDS: Final = 0.2
+"""After a run: what is written is told only then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +44,7 @@ async def of_a_run() -> tuple[Counts, Counts]:
         orders = Orders(stack, unwatched)
         await orders.prepare()
         await orders.next()
-        ordering = [await _counted(orders, tally) for _ in range(RUNS)]
+        ordering = await _with_one_order(orders, tally)
         await orders.fall_silent()
         quiet = [await _counted(orders, tally) for _ in range(RUNS)]
     return median(quiet), median(ordering)
@@ -68,7 +74,20 @@ def difference(more: Counts, less: Counts) -> Counts:
     return Counts(*(a - b for a, b in pairs))
 
 
+async def _with_one_order(orders: Orders, tally: Tally) -> list[Counts]:
+    """Runs of one order each. A flip takes two, one after the other [N6]: it is left out here."""
+    found = []
+    for _ in range(ATTEMPTS_MAX):
+        one = await _counted(orders, tally)
+        if orders.placed == 1:
+            found.append(one)
+        if len(found) == RUNS:
+            return found
+    raise BenchFailed(f"only {len(found)} of {ATTEMPTS_MAX} runs led to one order")
+
+
 async def _counted(orders: Orders, tally: Tally) -> Counts:
     tally.taken()
     await orders.run()
+    await asyncio.sleep(PAUSE_SECONDS)
     return counted(tally.taken())

@@ -56,16 +56,23 @@ class CycleCounter:
     def feed(self, data: bytes) -> None:
         """Take bytes as they came."""
         self.received += len(data)
-        buffer, at = self._buffer, 0
+        buffer = self._buffer
         buffer += data
-        while len(buffer) >= at + _LENGTH_BYTES:
-            length = int.from_bytes(buffer[at : at + _LENGTH_BYTES], "big")
-            if len(buffer) < at + _LENGTH_BYTES + length:
-                break
-            head = at + _LENGTH_BYTES
-            self.ended += buffer.startswith(COMMISSION_REPORT, head)
-            at = head + length
-        del buffer[:at]
+        heads, end = whole_frames(buffer)
+        self.ended += sum(buffer.startswith(COMMISSION_REPORT, head) for head in heads)
+        del buffer[:end]
+
+
+def whole_frames(buffer: bytearray, at: int = 0) -> tuple[list[int], int]:
+    """Where the payload of each whole frame from `at` on begins, and where the last one ends."""
+    heads = []
+    while len(buffer) >= at + _LENGTH_BYTES:
+        length = int.from_bytes(buffer[at : at + _LENGTH_BYTES], "big")
+        if len(buffer) < at + _LENGTH_BYTES + length:
+            break
+        heads.append(at + _LENGTH_BYTES)
+        at += _LENGTH_BYTES + length
+    return heads, at
 
 
 def _frame(request: object) -> bytes:

@@ -29,19 +29,15 @@ class Echo(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Answer every whole frame."""
-        buffer, at, orders = self._buffer, 0, 0
+        buffer, at = self._buffer, 0
         buffer += data
         if self._frames < 0 and len(buffer) >= len(cycles.hello()):
             at, self._frames = len(cycles.hello()), 0
             self._transport.write(frame_of(b"178\x00", 8))
-        while len(buffer) >= at + 4:
-            length = int.from_bytes(buffer[at : at + 4], "big")
-            if len(buffer) < at + 4 + length:
-                break
-            at += 4 + length
-            self._frames += 1
-            orders += self._frames >= START_FRAMES
-        del buffer[:at]
+        heads, end = cycles.whole_frames(buffer, at)
+        del buffer[:end]
+        before, self._frames = self._frames, self._frames + len(heads)
+        orders = max(0, self._frames - max(before, START_FRAMES - 1))
         if orders:
             self._transport.write(self._answer * orders)
 

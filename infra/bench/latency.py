@@ -9,6 +9,7 @@ import asyncio
 import itertools
 import os
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
@@ -40,8 +41,8 @@ SITTINGS: Final[Mapping[StackName, int]] = {"embedded": 1, "emulators": 3}
 own for as long as it lives, which makes a whole sitting quick or slow."""
 
 STAGES: Final[Mapping[str, type[Any]]] = {
-    "command hop, run written, settings read": PositionsRequest,
-    "the broker read and written": HistoricalDataRequest,
+    "command hop, run written": PositionsRequest,
+    "settings and the broker read": HistoricalDataRequest,
     "bars, Market hop, function, Targets hop, settings": MarketDataRequest,
 }
 """Stage -> the first request that ends it; what is left ends with the order."""
@@ -56,6 +57,8 @@ class Round:
     passage: Passage
     hops: float
     trips: float
+    processor_seconds: float = 0.0
+    """Time of this process that the floor took; wall time on a shared machine is others' too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,10 @@ class Latency:
     trips: Sample
     questions: Sample
     """Answered requests to the broker before the order."""
+
+    processor: Sample
+    processor_floor: Sample
+    """Path and floor in time of this process: all of it where the stack lives in one process."""
 
     stages: Mapping[str, Sample]
     busiest_second: int
@@ -136,6 +143,8 @@ def latency(rounds: Sequence[Round], peaks: Mapping[str, int]) -> Latency:
         hops=Sample(tuple(one.hops for one in rounds)),
         trips=Sample(tuple(one.trips for one in rounds)),
         questions=Sample(tuple(sum(map(is_answered, p.requests)) for p in passages)),
+        processor=Sample(tuple(passage.processor_seconds for passage in passages)),
+        processor_floor=Sample(tuple(one.processor_seconds for one in rounds)),
         stages=_stages(passages),
         busiest_second=busiest_second(heard),
         peaks=peaks,
@@ -147,10 +156,12 @@ async def _round(
 ) -> Round:
     passage = await orders.next()
     await asyncio.sleep(PAUSE_SECONDS + next(phases))
+    began = time.process_time()
     hops = await bus.seconds()
     trips = await broker.seconds(passage.requests)
+    processor_seconds = time.process_time() - began
     await asyncio.sleep(PAUSE_SECONDS + next(phases))
-    return Round(passage, hops, trips)
+    return Round(passage, hops, trips, processor_seconds)
 
 
 def _stages(passages: Sequence[Passage]) -> dict[str, Sample]:

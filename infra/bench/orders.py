@@ -34,11 +34,17 @@ class Passage:
 
     began: float
     requests: tuple[Request, ...]
+    processor_began: float = 0.0
 
     @property
     def seconds(self) -> float:
         """From the publishing of the command to the order at the simulator's socket."""
         return self.requests[-1].at - self.began
+
+    @property
+    def processor_seconds(self) -> float:
+        """The same in time of this process, which other processes cannot lengthen."""
+        return self.requests[-1].processor_seconds - self.processor_began
 
     def until(self, kind: type[Any]) -> float:
         """Seconds until the first request of a kind. Raises `LookupError` if there is none."""
@@ -58,6 +64,11 @@ class Orders:
         self.exchange = WatchedExchange(stack.simulator.exchange)
         stack.simulator.exchange = self.exchange
         stack.simulator.stage.exchange = self.exchange
+
+    @property
+    def placed(self) -> int:
+        """Orders that the broker got in the last run."""
+        return sum(request.is_order for request in self.exchange.requests)
 
     async def prepare(self) -> None:
         """Enable the strategy and allow trading, as a person would."""
@@ -88,12 +99,12 @@ class Orders:
         self._number += 1
         run_id = f"bench-{self._number}"
         self.exchange.forget()
-        began = time.monotonic()
+        began, processor_began = time.monotonic(), time.process_time()
         await self._command({"command": "run", "run_id": run_id, "strategies": [STRATEGY]})
         await self._ordered_or_done(run_id)
         requests = self.exchange.requests
         last = next((n for n, one in enumerate(requests, 1) if one.is_order), len(requests))
-        passage = Passage(began, tuple(requests[:last]))
+        passage = Passage(began, tuple(requests[:last]), processor_began)
         await self._done(run_id)
         await self._settled()
         return passage

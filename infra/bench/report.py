@@ -12,6 +12,7 @@ from infra.bench.peaks import EMPTY
 from infra.bench.witness import Counts
 
 MILLISECONDS = 1_000.0
+MICROSECONDS = 1_000_000.0
 MEGABYTE = 1_000_000
 FREE_WRITES_PER_DAY = 20_000
 FREE_READS_PER_DAY = 50_000
@@ -38,7 +39,21 @@ def latency(name: str, found: Latency) -> str:
         f"{len(found.path.values)} rounds, run and floor in turn; at most {found.busiest_second} "
         "requests to the broker in any second (ib_async holds them back from 45 on)"
     )
+    if name == "embedded":
+        rows += _processor_rows(found)
     return f"{table(f'1. {name} stack: from a command to the first order', rows)}\n{note}"
+
+
+def _processor_rows(found: Latency) -> list[tuple[str, str, str]]:
+    """The whole stack and its floor live in this process: its own time, whatever else runs."""
+    samples = {
+        "in processor time: the path": found.processor,
+        "in processor time: the floor": found.processor_floor,
+    }
+    return [
+        (what, sample.text("ms", MILLISECONDS), ratio(sample.over(found.processor_floor)))
+        for what, sample in samples.items()
+    ]
 
 
 def counts(quiet: Counts, ordering: Counts, day: DayCounts) -> str:
@@ -87,16 +102,19 @@ def decisions(found: Sequence[Decisions]) -> str:
     rows = [("", "median (min–max)", "p99", "decisions/s", "over the floor")]
     for one in found:
         rows.append((f"{one.strategies} strategies × {one.contracts} contracts", "", "", "", ""))
-        passes = {
+        nets = {
             "  all of it changed: evolve, net, evolve": one.trading,
-            "  nothing changed: net": one.settled,
+            "  nothing left to do: net": one.settled,
             "  plain dicts": one.floor,
         }
-        for what, sample in passes.items():
+        for what, sample in nets.items():
             slowest = f"{number(percentile_99(sample) * MILLISECONDS)} ms"
             speed = f"{one.count / sample.median:,.0f}"
             over = ratio(sample.over(one.floor))
             rows.append((what, sample.text("ms", MILLISECONDS), slowest, speed, over))
+        again, slowest = one.unchanged, f"{number(percentile_99(one.unchanged) * MICROSECONDS)} µs"
+        took = again.text("µs", MICROSECONDS)
+        rows.append(("  nothing changed since: next pass", took, slowest, "", ""))
     rounds = " and ".join(str(len(one.floor.values)) for one in found)
     return f"{table('7. decisions of the core', rows)}\n{rounds} rounds in turn"
 

@@ -24,11 +24,15 @@ _INSIDE: Final = ContextVar("inside a query", default=False)
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request of a client, as the simulator took it off its socket; `at` is monotonic."""
+    """One request of a client, as the simulator took it off its socket; `at` is monotonic.
+
+    `processor_seconds` is what this process had used up to then.
+    """
 
     at: float
     client_id: int
     body: Any
+    processor_seconds: float = 0.0
 
     @property
     def is_order(self) -> bool:
@@ -46,7 +50,7 @@ class WatchedExchange(Exchange):
 
     def handle(self, client_id: int, request: Any, now: datetime) -> list[Delivery]:
         """Note the request, then answer it."""
-        seen = Request(time.monotonic(), client_id, request)
+        seen = Request(time.monotonic(), client_id, request, time.process_time())
         self.requests.append(seen)
         if seen.is_order:
             self.ordered.set()

@@ -172,10 +172,10 @@ class Day:
         return run_id in self.told and await self._has(f"runs/{run_id}", "state", "DONE")
 
     async def _orders_are_settled(self) -> bool:
-        """Every order DONE and reported so, and every execution's commission known."""
+        """Every order DONE and reported so, its net made, and what it cost known."""
         orders = await self._orders()
         executions = [e for order in orders.values() for e in order.executions.values()]
-        done = all(order.state == "DONE" for order in orders.values())
+        done = all(o.state == "DONE" and not o.waits_for_net for o in orders.values())
         paid = all(execution.commission is not None for execution in executions)
         return done and paid and self.told >= set(orders)
 

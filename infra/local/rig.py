@@ -23,6 +23,7 @@ from gateway.ports import Delivery, Document, Put, Reads, Write
 from gateway.simulator.bars import BarBook, read_folder
 from gateway.simulator.broker import ExchangeOptions
 from gateway.simulator.clock import VirtualClock
+from gateway.simulator.contracts import ContractTable
 from gateway.simulator.exchange import Exchange
 from gateway.simulator.server import ServerOptions, Simulator
 from infra.local.bus import EmbeddedBus
@@ -388,10 +389,12 @@ class Rig:
 async def rigged(
     options: ExchangeOptions | None = None,
     strategies: Mapping[str, StrategyDocument] = STRATEGIES,
+    bars: BarBook | None = None,
+    contracts: ContractTable | None = None,
 ) -> AsyncIterator[Rig]:
-    """A bench with halted trading and no gateway yet."""
+    """A bench with halted trading and no gateway yet; without `bars` on the bundled ones."""
     specs = {n: StrategySpec(s.universe, BARS, "") for n, s in strategies.items() if s.universe}
-    exchange = Exchange(bundled_bars(), options or ExchangeOptions())
+    exchange = Exchange(bars or bundled_bars(), options or ExchangeOptions(), contracts)
     server = ServerOptions(master_client_id=CLIENT_ID)
     async with Simulator(exchange, VirtualClock(start_of_play()), server) as simulator:
         bus, store = EmbeddedBus(":memory:", topology(MODE, specs)), EmbeddedStore(":memory:")

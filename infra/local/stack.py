@@ -21,6 +21,7 @@ from functions.registry import load, specs
 from gateway.__main__ import commander
 from gateway.bus import GoogleBus
 from gateway.config import Config
+from gateway.guard import guard
 from gateway.ports import Bus, Delivery, Store
 from gateway.simulator.bars import BarBook
 from gateway.simulator.broker import ExchangeOptions
@@ -58,12 +59,14 @@ class StackOptions:
     """What to play: bars, the first instant, what the account holds, how fast time runs.
 
     `speed` is virtual seconds per real second; 0 stands still until somebody advances the clock.
+    `guarded` starts the guard too, which lives by the wall's clock and so has no part in a play.
     """
 
     bars: BarBook
     start: datetime
     exchange: ExchangeOptions
     speed: float = 0.0
+    guarded: bool = False
 
 
 @dataclass(slots=True)
@@ -122,10 +125,14 @@ async def _embedded(parts: AsyncExitStack, options: StackOptions, folder: Path) 
     store = EmbeddedStore(folder / "store.sqlite")
     parts.push_async_callback(store.close)
     await create_missing(store, MODE, specs())
-    chief = commander(_config(simulator, None), bus, store, simulator.clock)
+    config = _config(simulator, None)
+    chief = commander(config, bus, store, simulator.clock)
     stack = Stack("embedded", bus, store, simulator, [], _own(bus, wanted))
     await _serve_functions(parts, stack, wanted)
     stack.tasks.append(_part(parts, "the gateway", chief.run()))
+    if options.guarded:
+        watcher = guard(config, bus, store, simulator.clock)
+        stack.tasks.append(_part(parts, "the guard", watcher.run()))
     return stack
 
 
@@ -144,14 +151,23 @@ async def _emulated(parts: AsyncExitStack, options: StackOptions, folder: Path) 
     parts.push_async_callback(bus.close)
     parts.push_async_callback(store.close)
     await create_missing(store, MODE, specs())
-    config = _config(simulator, folder / "clock")
-    gateway = Child("the gateway", [sys.executable, "-m", "gateway"])
-    parts.push_async_callback(gateway.stop)
-    await gateway.start({**environment, **_variables(config)}, None)
+    environment |= _variables(_config(simulator, folder / "clock"))
+    children = [functions, await _started(parts, "the gateway", "gateway", environment)]
+    if options.guarded:
+        children.append(await _started(parts, "the guard", "gateway.guard", environment))
     stack = Stack("emulators", bus, store, simulator, [], lambda: 0)
     stack.pubsub_host, stack.firestore_host = emulators.pubsub_host, emulators.firestore_host
-    stack.tasks += [_part(parts, child.name, child.wait()) for child in (functions, gateway)]
+    stack.tasks += [_part(parts, child.name, child.wait()) for child in children]
     return stack
+
+
+async def _started(
+    parts: AsyncExitStack, name: str, module: str, environment: Mapping[str, str]
+) -> Child:
+    child = Child(name, [sys.executable, "-m", module])
+    parts.push_async_callback(child.stop)
+    await child.start(environment, None)
+    return child
 
 
 def _enter_environment(parts: AsyncExitStack, variables: Mapping[str, str]) -> None:
@@ -196,6 +212,7 @@ def _variables(config: Config) -> dict[str, str]:
         "IB_HOST": config.ib_host,
         "IB_PORT": str(config.ib_port),
         "IB_CLIENT_ID": str(config.ib_client_id),
+        "IB_GUARD_CLIENT_ID": str(config.ib_guard_client_id),
         "CLOCK_FILE": str(config.clock_file),
     }
 

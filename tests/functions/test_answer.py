@@ -78,7 +78,7 @@ def test_a_hold_says_why_and_names_nothing(market: Market) -> None:
 def test_a_hold_in_sizing_keeps_what_the_strategy_saw(market: Market) -> None:
     targets = answered(replace(market, base_currency="EUR"))
     assert targets.status == "hold"
-    assert "no exchange rate" in targets.reason
+    assert "no rate of exchange" in targets.reason
     assert "macd" in targets.diagnostics
 
 

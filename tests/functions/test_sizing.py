@@ -86,10 +86,61 @@ def test_a_symbol_without_a_price_holds(market: Market) -> None:
     assert sized(market, all_in("QQQ")) == Hold("QQQ has no price")
 
 
-def test_another_currency_than_the_capitals_holds(market: Market) -> None:
-    assert sized(replace(market, base_currency="EUR"), all_in("SPY")) == Hold(
-        "SPY trades in USD, the capital is in EUR, and the message carries no exchange rate"
+@pytest.mark.parametrize("rates", [{}, {"CHF": "1.1"}, {"USD": "0"}, {"USD": "-1"}])
+@pytest.mark.parametrize("decide", [all_in("SPY"), Quantities({"SPY": Decimal(1)}, "by hand")])
+def test_another_currency_without_its_rate_holds(
+    market: Market, rates: dict[str, str], decide: Weights | Quantities
+) -> None:
+    """[M14] A missing rate is never 1, nor is a senseless one a rate."""
+    known = {currency: Decimal(rate) for currency, rate in rates.items()}
+    assert sized(replace(market, base_currency="EUR", exchange_rates=known), decide) == Hold(
+        "SPY trades in USD, the capital is in EUR, and the message carries no rate of exchange"
     )
+
+
+@pytest.mark.parametrize(
+    ("rate", "multiplier", "capital", "quantity"),
+    [
+        ("0.8", 1, 10_000, 25),
+        ("0.8", 1, 9_999, 24),
+        ("1.25", 1, 10_000, 16),
+        ("0.8", 50, 40_000, 2),
+        ("0.8", 50, 39_999, 1),
+    ],
+)
+def test_a_unit_costs_close_times_multiplier_times_rate(
+    market: Market, rate: str, multiplier: int, capital: int, quantity: int
+) -> None:
+    """[M14] SPY at 500 dollars in an account in euros: exactly what the capital buys."""
+    spy, vixy = market.bars
+    bars = replace(spy, contract=replace(spy.contract, multiplier=Decimal(multiplier)))
+    euros = replace(
+        market,
+        bars=(bars, vixy),
+        capital=Decimal(capital),
+        base_currency="EUR",
+        exchange_rates={"USD": Decimal(rate)},
+    )
+    found = sized(euros, all_in("SPY"))
+    assert isinstance(found, Sized)
+    (target,) = found.targets
+    assert target.quantity == quantity
+    assert target.multiplier == multiplier
+
+
+def test_the_rate_of_the_capital_s_own_currency_is_1_whatever_the_message_says(
+    market: Market,
+) -> None:
+    odd = replace(market, exchange_rates={"USD": Decimal(2)})
+    assert sized(odd, all_in("SPY")) == sized(market, all_in("SPY"))
+
+
+def test_quantities_are_worth_their_money_in_the_capital_s_currency(market: Market) -> None:
+    """[M14] 25 SPY are worth 12500 dollars and 10000 euros."""
+    euros = replace(market, base_currency="EUR", exchange_rates={"USD": Decimal("0.8")})
+    assert isinstance(sized(euros, Quantities({"SPY": Decimal(25)}, "by hand")), Sized)
+    with pytest.raises(ValueError, match=r"worth 10400\.00? EUR, the capital is 10000"):
+        sized(euros, Quantities({"SPY": Decimal(26)}, "by hand"))
 
 
 def test_quantities_are_taken_as_said_up_to_the_capital(market: Market) -> None:

@@ -7,13 +7,13 @@ from decimal import Decimal
 
 import pytest
 
-from gateway.core.orders import Approved
 from gateway.lease import LeaseLost
 from gateway.ports import Put
 from gateway.simulator.broker import ExchangeOptions, InitialHolding
 from infra.local.rig import MODE, Rig, rigged
 from schemas.documents import LeaseDocument, OrderDocument, RunDocument
-from schemas.values import Contract, OrderType, TradingState
+from schemas.values import TradingState
+from tests.gateway.resting import resting_order, send
 
 
 async def asked(rig: Rig, run_id: str, *strategies: str) -> None:
@@ -32,31 +32,12 @@ async def working(rig: Rig) -> OrderDocument:
 
 
 async def placed(rig: Rig) -> OrderDocument:
-    """Send an order that will rest: far below the market, which the netting does not make."""
+    """Send an order that will rest."""
     assert rig.chief is not None
     floor = rig.chief.floor
-    contract = await floor.doors.session.resolve(Contract("SPY"))
-    now = rig.now
-    order = OrderDocument(
-        order_ref=f"paper-{contract.con_id}-1",
-        contract=contract,
-        quantity=Decimal(10),
-        allocations=(),
-        order_type=OrderType.LMT,
-        tif="DAY",
-        limit_price=Decimal(1),
-        adaptive_priority="Normal",
-        outside_rth=False,
-        decision_price=None,
-        created_at=now,
-        valid_until=now,
-        epoch=1,
-        generation=1,
-        run_id="by-hand",
-        state="PENDING",
-    )
+    order = await resting_order(floor.doors.session, "paper-756733-1", rig.now)
     floor.desk = replace(floor.desk, orders={order.order_ref: order})
-    floor.doors.session.place(Approved(order))
+    send(floor.doors.session, order)
     return order
 
 

@@ -11,6 +11,7 @@ import pytest
 from gateway import dealing
 from gateway.core.events import NetCause
 from gateway.core.orders import Approved
+from gateway.core.prices import Price
 from gateway.lease import LeaseLost
 from infra.local.rig import MODE, STRATEGIES, Rig
 from schemas.documents import OrderDocument, RunDocument, Share
@@ -61,7 +62,7 @@ async def test_a_net_on_its_own_result_plans_nothing(active: Rig) -> None:
     assert (again.orders, again.crosses, again.planned) == ((), (), ())
 
 
-async def test_a_flip_goes_to_zero_first_and_beyond_by_the_next_net(active: Rig) -> None:
+async def test_a_flip_goes_to_zero_first_and_beyond_by_itself(active: Rig) -> None:
     """[N6]"""
     await active.say("alpha", SPY=10)
     await active.settled_before_coalescing()
@@ -71,12 +72,14 @@ async def test_a_flip_goes_to_zero_first_and_beyond_by_the_next_net(active: Rig)
     await active.say("alpha", SPY=-5)
     await active.settled_before_coalescing()
     assert (await netted(active, "a2")).planned == ("-10 SPY for alpha -10",)
-    assert (await netted(active, "a3")).planned == ("-5 SPY for alpha -5",)
+    beyond = await active.run("after-paper-756733-2")
+    assert beyond is not None
+    assert beyond.planned == ("-5 SPY for alpha -5",)
     assert await active.book("alpha") == {"SPY": -5}
 
 
 async def test_a_contract_that_no_longer_resolves_does_not_stop_the_others(active: Rig) -> None:
-    """Delisted while a strategy wants it: no price, refused by name; SPY trades."""
+    """Delisted while a strategy wants it: no hours, no price, refused by name."""
     await active.say("manual", SPY=10)
     await active.settled_before_coalescing()
     assert active.chief is not None
@@ -92,9 +95,27 @@ async def test_a_contract_that_no_longer_resolves_does_not_stop_the_others(activ
     )
     run = await netted(active)
     assert (run.outcome, run.planned) == ("done", ("+10 SPY for manual +10",))
+    assert list(floor.desk.terms) == [756733]
     assert [(r.symbol, r.rule, r.strategies) for r in run.refusals] == [
-        ("GONE", "quote_age", ("alpha",))
+        ("GONE", "market_hours", ("alpha",))
     ]
+
+
+async def test_a_net_learns_how_its_contracts_trade_and_how_wide_they_are_quoted(
+    active: Rig,
+) -> None:
+    """For the limits on market hours, price jumps and wide quotes, and for limits on the tick."""
+    assert active.chief is not None
+    floor = active.chief.floor
+    floor.last_closes[756733] = Price(Decimal(600), "last close", floor.now)
+    await active.say("alpha", SPY=10)
+    await active.settled_before_coalescing()
+    await netted(active)
+    terms, price = floor.desk.terms[756733], floor.desk.prices[756733]
+    assert terms.increments == ((Decimal(0), Decimal("0.01")),)
+    assert terms.liquid_hours[0].opens_at < floor.now < terms.liquid_hours[0].closes_at
+    assert (price.source, price.spread) == ("middle of the quote", Decimal("0.02"))
+    assert price.last_close == 600
 
 
 async def test_a_refusal_is_told_when_it_is_new_and_not_with_every_net(active: Rig) -> None:

@@ -13,6 +13,7 @@ from gateway.ports import Delivery, Put
 from infra.local.rig import MODE, STRATEGIES, Rig
 from schemas.documents import TargetsDocument
 from schemas.settings import Settings
+from schemas.values import Contract
 
 SPY_TEN = [{"symbol": "SPY", "quantity": 10}]
 WALL = datetime(2026, 2, 27, 12, tzinfo=UTC)
@@ -84,6 +85,35 @@ async def test_the_later_as_of_counts_and_not_the_later_arrival(rig: Rig) -> Non
     said = await stored(rig)
     assert said is not None
     assert said.targets[0].quantity == 10
+
+
+FUTURE = {"symbol": "ES", "sec_type": "FUT", "exchange": "CME", "last_trade_date": "202603"}
+
+
+@pytest.mark.parametrize("multiplier", [{}, {"multiplier": 1}, {"multiplier": "50.0"}])
+async def test_a_target_is_of_the_contract_as_the_broker_names_it(
+    rig: Rig, multiplier: dict[str, Any]
+) -> None:
+    """[M14, T3] All that identifies and measures it, whatever was left out of the description."""
+    body = {"strategy": "manual", "targets": [{**FUTURE, "quantity": 2, **multiplier}]}
+    await rig.publish("targets", body)
+    await rig.settled()
+    said = await stored(rig)
+    assert said is not None
+    assert rig.chief is not None
+    (target,) = said.targets
+    assert (target.local_symbol, target.last_trade_date) == ("ESH6", "20260320")
+    assert (target.multiplier, target.quantity) == (Decimal(50), Decimal(2))
+    by_id = Contract("ES", "FUT", "CME", con_id=target.con_id)
+    assert target.contract == await rig.chief.floor.doors.session.resolve(by_id)
+
+
+async def test_a_multiplier_that_the_broker_contradicts_is_refused(rig: Rig) -> None:
+    """[M14] Whoever wrote 5 meant MES, and a tenth of the money."""
+    body = {"strategy": "manual", "targets": [{**FUTURE, "quantity": 2, "multiplier": 5}]}
+    assert await refused(rig, body) == (
+        "targets[0]: multiplier: 5, but the broker's of ESH6 is 50; size by that, or leave it out"
+    )
 
 
 async def test_an_as_of_in_the_future_is_refused(rig: Rig) -> None:

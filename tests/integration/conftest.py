@@ -1,4 +1,4 @@
-"""Real ib_async clients of the `simulator` that a module has as a fixture."""
+"""Real ib_async clients of the `simulator` that a module has as a fixture; Google's emulators."""
 
 from collections.abc import AsyncIterator
 
@@ -6,6 +6,7 @@ import pytest
 from ib_async import IB
 
 from gateway.simulator.server import Simulator
+from infra.local.emulators import Emulators, EmulatorsNotFound
 from tests.integration.clients import TIMEOUT_SECONDS, Connect
 
 
@@ -32,3 +33,17 @@ async def connect(simulator: Simulator) -> AsyncIterator[Connect]:
 async def ib(connect: Connect) -> IB:
     """Client 1, connected."""
     return await connect(1)
+
+
+@pytest.fixture
+async def emulators(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Emulators]:
+    """Both emulators, named in this process's environment too; skips where none is installed."""
+    running = Emulators("integration")
+    try:
+        await running.__aenter__()
+    except EmulatorsNotFound as error:
+        pytest.skip(str(error))
+    for name, value in running.env.items():
+        monkeypatch.setenv(name, value)
+    yield running
+    await running.__aexit__(None, None, None)

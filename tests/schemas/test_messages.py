@@ -17,6 +17,7 @@ from schemas.messages import (
     Run,
     Target,
     Targets,
+    Transfer,
     topic_name,
 )
 from schemas.values import EXTERNAL, Contract, Mode
@@ -71,6 +72,13 @@ def test_a_run_names_strategies_that_can_exist() -> None:
     assert Run(strategies=None).strategies is None
     with pytest.raises(ValueError, match="strategy 'SPY' must be"):
         Run(strategies=("dummy", "SPY"))
+
+
+@pytest.mark.parametrize(("source", "to"), [("CASH", "dummy"), ("dummy", "CASH")])
+def test_nothing_is_transferred_from_or_to_the_book_cash(source: str, to: str) -> None:
+    """[B1]"""
+    with pytest.raises(ValueError, match="strategy 'CASH' must be"):
+        Transfer(source, to, Decimal(1), Decimal(1), symbol="EUR")
 
 
 def test_adopting_is_to_external_or_to_a_strategy() -> None:

@@ -5,16 +5,12 @@ When it is over the account holds what was wanted, no contract is locked, and th
 Faults that stop every answer need a clock that runs, which this bench has not.
 """
 
-from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
 
-from gateway.simulator.faults import Faults
-from infra.local.rig import MODE, Rig
-from schemas.documents import LatchesDocument
-
-type Inject = Callable[[Faults], object]
+from infra.local.rig import Rig
+from tests.simulation.incidents import Inject, live_on, locks
 
 FAULTS: dict[str, Inject] = {
     "lost before it was booked": lambda f: f.silent_loss(after="sending", order=1),
@@ -50,18 +46,6 @@ FAULTS: dict[str, Inject] = {
 }
 
 
-async def final_locks(rig: Rig) -> dict[str, str]:
-    found = await rig.document(LatchesDocument, mode=MODE)
-    return {lock.symbol: lock.reason for lock in found.locks.values()} if found else {}
-
-
-async def live_on(rig: Rig, name: str, steps: int) -> None:
-    """Ten seconds a step, with a reconcile after each."""
-    for step in range(steps):
-        await rig.advance(seconds=10)
-        await rig.command("reconcile", f"{name}-{step}")
-
-
 @pytest.mark.ib_async_errors_expected("faults are what this is about")
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_the_account_ends_as_wanted(
@@ -82,7 +66,7 @@ async def test_the_account_ends_as_wanted(
         await live_on(active, f"after-{again}", 1)
     by_hand = await active.book("EXTERNAL")
     wanted = {"SPY": Decimal(6) + by_hand.get("SPY", Decimal(0))}
-    assert await final_locks(active) == {}
+    assert await locks(active) == {}
     assert active.simulator.exchange.positions == wanted
     assert await active.held() == active.simulator.exchange.positions
     assert await active.book("beta") == {"SPY": -4}

@@ -1,22 +1,8 @@
 """A loss at the broker latches the real commander until a person says resume (behaviour 4.1)."""
 
-from decimal import Decimal
-
 from infra.local.rig import MODE, Rig
-from schemas.documents import LatchesDocument, StatusDocument
-
-
-async def lose(rig: Rig, amount: int) -> None:
-    """Somebody at TWS buys dear and sells for nothing."""
-    exchange = rig.simulator.exchange
-    exchange.trade_by_hand("VIXY", Decimal(100), Decimal(amount) / 100 + 1, rig.now)
-    exchange.trade_by_hand("VIXY", Decimal(-100), Decimal(1), rig.now)
-
-
-async def latch(rig: Rig) -> str:
-    """The rule of the latch as it is stored, or nothing."""
-    found = await rig.document(LatchesDocument, mode=MODE)
-    return found.reduce_only.rule if found is not None and found.reduce_only else ""
+from schemas.documents import StatusDocument
+from tests.simulation.incidents import latch, lose
 
 
 async def status(rig: Rig) -> StatusDocument:

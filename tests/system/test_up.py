@@ -126,6 +126,9 @@ def test_the_printed_instructions_lead_to_an_order_and_to_documents(
         assert "messageIds" in person.run_curl()
         person.program.wait_for(r"(?s)resume message-.*resume message-\d+ done")
 
+    publish(person, person.publication("halt"))
+    person.program.wait_for("trading is halted, by me")
+
     children = [os.pidfd_open(pid) for pid in person.program.children()]
     person.program.process.send_signal(signal.SIGINT)
     assert person.program.ended() == 0

@@ -120,13 +120,6 @@ class Broker:
         self.trail.clear()
         self.has_forgotten = True
 
-    def hang_up(self) -> None:
-        """The line is gone: what was on it of others' trades comes only by asking again.
-
-        Of ours even that may come later, from the old line: an order's document knows revisions.
-        """
-        self.reports = [r for r in self.reports if r.order_ref]
-
     def reading(self, build: Any, at: datetime) -> Reading:
         over = [o for o in self.orders.values() if o.status is not BrokerStatus.WORKING]
         held = (

@@ -10,13 +10,15 @@ from typing import Any, Final
 import pytest
 
 from gateway.core import book
-from gateway.core.broker import AccountValues, BrokerStatus, OrderReport, Reading
+from gateway.core.broker import AccountValues, BrokerStatus, OrderReport, Reading, Span, Terms
 from gateway.core.desk import Desk
 from gateway.core.events import CancelAsked, Event, Journaled, NetCause, OpenRun
 from gateway.core.fold import evolve
 from gateway.core.netting import Plan, net
+from gateway.core.orders import NEW_YORK
 from gateway.core.prices import Price
 from gateway.core.reconcile import settle
+from gateway.core.wishes import Overlay, wanted_changes
 from schemas.documents import (
     BrokerPosition,
     CrossDocument,
@@ -27,6 +29,7 @@ from schemas.documents import (
     RunDocument,
     Share,
     TargetsDocument,
+    WantedChange,
 )
 from schemas.messages import Target
 from schemas.settings import ControlDocument, Settings, StrategyDocument
@@ -61,6 +64,21 @@ class Build:
 
     def price(self, value: int | str = 100, age_seconds: float = 0, **parts: Any) -> Price:
         return Price(Decimal(value), "last trade", self.later(-age_seconds), **parts)
+
+    def terms(self, con_id: int = 1, **parts: Any) -> Terms:
+        """The contract trades in cents from 14:30 to 21:00 UTC, with 4 hours more on both sides."""
+        known = {
+            "increments": ((Decimal(0), Decimal("0.01")),),
+            "liquid_hours": (self.span(9, 30, 16, 0),),
+            "trading_hours": (self.span(5, 30, 20, 0),),
+        }
+        return Terms(self.contract(con_id), NOW, **{**known, **parts})
+
+    def span(self, *clocks: int, day: int = 5) -> Span:
+        """Hour and minute of opening and close in New York, of that day of January."""
+        opens = datetime(2026, 1, day, clocks[0], clocks[1], tzinfo=NEW_YORK)
+        closes = datetime(2026, 1, day, clocks[2], clocks[3], tzinfo=NEW_YORK)
+        return Span(opens.astimezone(UTC), closes.astimezone(UTC))
 
     def shares(self, quantities: Mapping[str, int]) -> tuple[Share, ...]:
         return tuple(Share(name, Decimal(quantity)) for name, quantity in quantities.items())
@@ -117,6 +135,7 @@ class Build:
             "values": self.base,
             "read_at": NOW,
             "prices": {1: self.price(), 2: self.price()},
+            "terms": {1: self.terms(1), 2: self.terms(2)},
             "connected": True,
         }
         return Desk(**{**known, **parts})
@@ -208,6 +227,13 @@ class Build:
 
     def net(self, desk: Desk) -> Plan:
         return net(desk, self.cause, NOW)
+
+    def wanted(
+        self, desk: Desk, con_id: int = 1, overlay: Overlay | None = None
+    ) -> list[WantedChange]:
+        """What every strategy concerned wants to change in a contract."""
+        found = wanted_changes(desk, overlay or {}, NOW).get(con_id)
+        return found[1] if found else []
 
     def taken_up(self, desk: Desk, plan: Plan) -> Desk:
         """The desk after its plan is journaled and sent, and the broker works the orders."""

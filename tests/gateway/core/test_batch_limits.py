@@ -9,7 +9,9 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from gateway.core.batch_limits import NAMES, TARGETS_VANISHED, increasing, refusals
+from gateway.core import book
+from gateway.core.batch_limits import NAMES, TARGETS_VANISHED, refusals
+from gateway.core.candidate import is_increasing
 from gateway.core.desk import Desk
 from gateway.core.netting import Plan, net
 from schemas.documents import BrokerPosition, OrderDocument, RefusalEntry, StatusDocument
@@ -169,6 +171,40 @@ def test_an_exposure_that_cannot_be_measured_lets_nothing_increase(build: Any) -
     assert "SAP is held in EUR" in only(plan).sentence
 
 
+@pytest.mark.parametrize(("rate", "wanted", "passes"), [(2, 90, True), (2, 91, False)])
+def test_a_holding_in_another_currency_counts_in_the_base_currency(
+    build: Any, rate: int, wanted: int, passes: bool
+) -> None:
+    """[M14] 5 SAP of 100 euros each are 1000 dollars at a rate of 2; 9000 are left."""
+    plan = build.net(in_euros(build, {"a": {1: wanted}}, {"EUR": Decimal(rate)}))
+    assert bool(plan.orders) is passes
+    if not passes:
+        entry = only(plan)
+        assert (entry.rule, entry.value) == ("exposure_gross", "10100.00")
+
+
+@pytest.mark.parametrize("rates", [{}, {"EUR": Decimal(0)}, {"CHF": Decimal(1)}])
+def test_a_rate_that_nobody_told_lets_nothing_increase(
+    build: Any, rates: Mapping[str, Decimal]
+) -> None:
+    """[M14]"""
+    entry = only(build.net(in_euros(build, {"a": {1: 1}}, rates)))
+    assert (entry.rule, entry.value) == ("exposure_gross", "unknown")
+    assert "SAP is held in EUR, the account is in USD and the broker tells no rate" in (
+        entry.sentence
+    )
+
+
+def in_euros(build: Any, targets: Mapping[str, Any], rates: Mapping[str, Decimal]) -> Desk:
+    """An account in dollars that holds 5 SAP, at 100 euros each."""
+    euros = Contract("SAP", currency="EUR", con_id=9)
+    positions = {9: BrokerPosition(euros, Decimal(5), Decimal(100))}
+    desk: Desk = build.desk(targets, positions=positions, unexplained={9: Decimal(5)})
+    found = account(build, desk)
+    assert found.values is not None
+    return replace(found, values=replace(found.values, exchange_rates=rates))
+
+
 # ---------------------------------------------------------------------- rank, and the fixed point
 
 
@@ -235,6 +271,10 @@ def situated(build: Any, found: Mapping[str, Any]) -> Desk:
     )
     counts = {name: found[name] for name in ("orders_per_run_max", "orders_per_day_max")}
     return account(build, desk, **counts, **{name: Decimal(found[name]) for name in names})
+
+
+def increasing(desk: Desk, order: OrderDocument) -> bool:
+    return is_increasing(desk.position(order.contract.con_id), order.quantity)
 
 
 def worths(desk: Desk, orders: Iterable[OrderDocument]) -> list[Decimal]:
@@ -327,6 +367,37 @@ def test_a_strategy_of_weight_0_vanishes_by_a_persons_word(build: Any) -> None:
     strategies = {"a": build.strategy(weight=Decimal(0)), "b": build.strategy()}
     desk = build.desk({"b": {2: 5}}, {"a": {1: 100}, "b": {2: 10}}, strategies=strategies)
     assert ordered(build.net(desk)) == {1: -100, 2: -5}
+
+
+def test_a_strategy_that_is_to_be_flattened_vanishes_by_a_persons_word(build: Any) -> None:
+    """[N2]"""
+    strategies = {"a": build.strategy(flatten=True), "b": build.strategy()}
+    desk = build.desk({"b": {2: 5}}, {"a": {1: 100}, "b": {2: 10}}, strategies=strategies)
+    assert ordered(build.net(desk)) == {1: -100, 2: -5}
+
+
+def test_wishes_of_a_dry_run_are_compared_at_the_prices_of_what_they_name(build: Any) -> None:
+    """They go from contract 1 to contract 2, which nothing stored names or holds."""
+    desk = build.desk(books={"a": {1: 10}, "b": {1: 10}})
+    said = {name: build.said(name, {1: 0, 2: 10}) for name in "ab"}
+    run = replace(build.open_run(("a", "b"), dry_run=True), said=said)
+    plan = net(replace(desk, run=run), replace(build.cause, dry_run=True), build.now)
+    assert ordered(plan) == {1: -20, 2: 20}
+
+
+def test_wishes_that_vanish_are_compared_in_the_base_currency(build: Any) -> None:
+    """[M14] 10 of 100 euros at a rate of 9 go, 10 of 100 dollars stay: 0.9 of all."""
+    euros = Contract("SAP", currency="EUR", con_id=9)
+    held = book.post(book.EMPTY, euros, build.entry(10))
+    desk = build.desk({"a": {9: 0}, "b": {1: 10}}, {"b": {1: 10}}, prices=prices(build, 1, 9))
+    assert desk.values is not None
+    values = replace(desk.values, exchange_rates={"EUR": Decimal(9)})
+    plan = build.net(replace(desk, ledgers={**desk.ledgers, "a": held}, values=values))
+    assert (only(plan).rule, only(plan).value) == (TARGETS_VANISHED, "0.90")
+
+
+def prices(build: Any, *con_ids: int) -> Mapping[int, Any]:
+    return {con_id: build.price() for con_id in con_ids}
 
 
 def test_wishes_that_change_their_contract_do_not_vanish(build: Any) -> None:

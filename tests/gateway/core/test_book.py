@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 
 from gateway.core.book import EMPTY, Lot, apply, compact, is_turned, post, quantity
-from schemas.documents import LedgerEntry
+from schemas.documents import LedgerDocument, LedgerEntry
 
 
 def lot(*numbers: int) -> Lot:
@@ -75,6 +75,25 @@ def test_a_ledger_depends_on_what_happened_not_on_when_we_heard_of_it(build: Any
     assert all(ledger == ledgers[0] for ledger in ledgers)
 
 
+@pytest.mark.parametrize(
+    ("paid", "told"), [(("", ""), ""), (("EUR", ""), "EUR"), (("USD", "EUR+USD"), "EUR+USD")]
+)
+@pytest.mark.parametrize("compacted", [False, True])
+def test_a_holding_says_in_which_currencies_its_commission_is(
+    build: Any, paid: tuple[str, ...], told: str, compacted: bool
+) -> None:
+    """[B1, M14] It survives the folding of old entries, as the commission does."""
+    ledger = EMPTY
+    for number, currency in enumerate(paid):
+        parts = {"source": str(number), "at": build.later(number), "commission": Decimal(1)}
+        entry = build.entry(1, commission_currency=currency, **parts)
+        ledger = post(ledger, build.spy, entry)
+    ledger = compact(ledger, build.later(1)) if compacted else ledger
+    (held,) = ledger.positions.values()
+    assert held.commission_currency == told
+    assert held.commission == 2
+
+
 def test_commissions_add_up_and_stay_out_of_the_cost(build: Any) -> None:
     paid = apply(lot(10, 900), build.entry(-4, 100, commission=Decimal("1.5")))
     assert paid == replace(lot(6, 540, 40), commission=Decimal("1.5"))
@@ -94,6 +113,42 @@ def test_compacting_changes_no_sum(build: Any, quantities: list[int]) -> None:
         whole.realized,
     )
     assert len(folded.entries) == len(quantities) - len(quantities) // 2
+
+
+def sums(ledger: LedgerDocument) -> tuple[Decimal, Decimal, Decimal, Decimal]:
+    held = ledger.positions["1"]
+    return held.quantity, held.cost, held.realized, held.commission
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_compacted_ledger_goes_on_as_the_whole_one_does(build: Any, times: int) -> None:
+    """What is folded is remembered as the opening: quantity, cost, profit and commission."""
+    entries = [
+        build.entry(moved, price, source=str(number), at=build.later(number), commission=Decimal(1))
+        for number, (moved, price) in enumerate([(10, 90), (-4, 100), (7, 95), (-2, 99)])
+    ]
+    whole, small = EMPTY, EMPTY
+    for number, entry in enumerate(entries):
+        whole, small = post(whole, build.spy, entry), post(small, build.spy, entry)
+        for _ in range(times):
+            small = compact(small, build.later(number))
+    assert sums(small) == sums(whole)
+    assert 0 not in sums(whole)
+    assert [entry.source for entry in small.positions["1"].entries] == ["3"]
+
+
+def test_a_holding_names_its_contract_and_keeps_what_was_paid(build: Any) -> None:
+    paid = [build.entry(3, source=name, commission=Decimal(2)) for name in "xy"]
+    held = post(post(EMPTY, build.spy, paid[0]), build.spy, paid[1]).positions["1"]
+    assert held.contract == build.spy
+    assert (int(held.quantity), int(held.commission)) == (6, 4)
+
+
+@pytest.mark.parametrize("part", ["quantity", "cost", "commission"])
+def test_an_entry_that_moved_anything_stays(build: Any, part: str) -> None:
+    """[A3] Of a bust the broker may keep its commission."""
+    entry = replace(build.entry(0, 0, source="order"), **{part: Decimal(1)})
+    assert getattr(post(EMPTY, build.spy, entry).positions["1"], part) == 1
 
 
 @given(
@@ -124,8 +179,18 @@ def test_a_split_changes_the_shares_and_not_what_they_cost(
 
 @pytest.mark.parametrize(
     ("before", "after", "turned"),
-    [(5, -1, True), (-5, 1, True), (0, 3, True), (5, 0, False), (5, 1, False), (0, 0, False)],
+    [
+        (5, -1, True),
+        (-5, 1, True),
+        (0, 3, True),
+        (5, 0, False),
+        (5, 1, False),
+        (0, 0, False),
+        ("0.5", "0.25", False),
+    ],
 )
-def test_a_book_is_turned_when_it_is_on_another_side(before: int, after: int, turned: bool) -> None:
+def test_a_book_is_turned_when_it_is_on_another_side(
+    before: int | str, after: int | str, turned: bool
+) -> None:
     """[A3]"""
     assert is_turned(Decimal(before), Decimal(after)) is turned

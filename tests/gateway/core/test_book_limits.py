@@ -1,5 +1,6 @@
 """Limits on each strategy's own part, through the whole table that netting asks."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -14,7 +15,8 @@ def candidate(build: Any, shares: dict[str, int], **parts: Any) -> Candidate:
     """An order, or with shares of both signs a cross, at a fresh price of 100."""
     quantity = Decimal(sum(shares.values()))
     known = {"reducing": False, "price": build.price(), "is_cross": not quantity}
-    return Candidate(build.spy, quantity, build.shares(shares), **{**known, **parts})
+    asked = {"contract": build.spy, "rate": Decimal(1), **known, **parts}
+    return Candidate(quantity=quantity, shares=build.shares(shares), **asked)
 
 
 def desk_of(
@@ -80,6 +82,52 @@ def test_without_a_price_no_book_grows_even_where_the_broker_s_position_shrinks(
     entry = refusal(looked_at, desk, build.now)
     assert entry is not None
     assert (entry.rule, entry.value, entry.strategies) == (BOOK, "none", ("a",))
+
+
+def test_without_a_rate_no_book_grows_even_where_the_broker_s_position_shrinks(build: Any) -> None:
+    """[M14] A missing rate is never 1, though the order as a whole reduces and passes."""
+    looked_at = candidate(build, {"a": -10, "b": -10}, reducing=True, rate=None)
+    desk = desk_of(build, {}, {"EXTERNAL": {1: 50}, "b": {1: 10}})
+    entry = refusal(looked_at, desk, build.now)
+    assert entry is not None
+    assert (entry.rule, entry.bound, entry.strategies) == (BOOK, "a rate of exchange", ("a",))
+    assert "hold some USD at the broker" in entry.sentence
+
+
+@pytest.mark.parametrize(
+    ("multiplier", "rate", "quantity", "told"),
+    [
+        (50, "1", 1, None),
+        (50, "1", 2, (BOOK, "10000.00", "9900", ("a",))),
+        (1, "1.1", 90, None),
+        (1, "1.1", 91, (BOOK, "10010.00", "9900", ("a",))),
+        (10, "0.5", 19, None),
+        (10, "0.5", 20, (BOOK, "10000.00", "9900", ("a",))),
+    ],
+)
+def test_a_book_is_worth_price_times_multiplier_times_rate(
+    build: Any, multiplier: int, rate: str, quantity: int, told: Any
+) -> None:
+    """[N2, M14] In the base currency, as the bound is."""
+    contract = replace(build.spy, currency="EUR", multiplier=Decimal(multiplier))
+    looked_at = candidate(build, {"a": quantity}, contract=contract, rate=Decimal(rate))
+    desk = desk_of(build, {}, book_notional_max=Decimal(9900))
+    check(refusal(looked_at, desk, build.now), told)
+    own = desk_of(build, {"position_notional_max": Decimal(9900)})
+    check(refusal(looked_at, own, build.now), told)
+
+
+@pytest.mark.parametrize(("quantity", "passes"), [(1, True), (2, False)])
+def test_a_share_is_worth_price_times_multiplier_times_rate(
+    build: Any, quantity: int, passes: bool
+) -> None:
+    """[M14]"""
+    contract = replace(build.spy, currency="EUR", multiplier=Decimal(50))
+    looked_at = candidate(build, {"a": quantity}, contract=contract, rate=Decimal("1.1"))
+    desk = desk_of(build, {"order_notional_max": Decimal(5500)})
+    entry = refusal(looked_at, desk, build.now)
+    found = (entry.rule, entry.value, entry.bound) if entry else None
+    assert found == (None if passes else ("order_notional_max", "11000.00", "5500"))
 
 
 @pytest.mark.parametrize(

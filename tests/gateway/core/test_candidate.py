@@ -1,3 +1,4 @@
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -8,8 +9,8 @@ from gateway.core.candidate import Candidate, growing, held, is_increasing, only
 
 def candidate(build: Any, shares: dict[str, int], **parts: Any) -> Candidate:
     quantity = Decimal(sum(shares.values()))
-    known = {"reducing": False, "price": build.price()}
-    return Candidate(build.spy, quantity, build.shares(shares), **{**known, **parts})
+    known = {"contract": build.spy, "reducing": False, "price": build.price(), "rate": Decimal(1)}
+    return Candidate(quantity=quantity, shares=build.shares(shares), **{**known, **parts})
 
 
 @pytest.mark.parametrize(
@@ -25,6 +26,24 @@ def test_an_order_is_worth_its_quantity_and_a_cross_its_largest_share(build: Any
     assert candidate(build, {"a": -7, "b": -3}).notional == 1000
     assert candidate(build, {"a": 7, "b": -4, "c": -3}, is_cross=True).notional == 700
     assert candidate(build, {"a": 7}, price=None).notional == 0
+
+
+def test_money_is_price_times_multiplier_times_rate(build: Any) -> None:
+    """[M14] Two ES at 100 points of 50 dollars each, in an account in euros at 0.9 a dollar."""
+    future = replace(build.spy, multiplier=Decimal(50))
+    looked_at = candidate(build, {"a": -2}, contract=future, rate=Decimal("0.9"))
+    assert (looked_at.unit, looked_at.notional) == (Decimal(4500), Decimal(9000))
+
+
+@pytest.mark.parametrize("parts", [{"price": None}, {"rate": None}])
+def test_what_cannot_be_measured_has_no_unit(build: Any, parts: dict[str, Any]) -> None:
+    """[M14] A missing rate is never 1."""
+    looked_at = candidate(build, {"a": 7}, **parts)
+    assert (looked_at.unit, looked_at.notional) == (None, Decimal(0))
+
+
+def test_a_price_of_0_measures_nothing(build: Any) -> None:
+    assert candidate(build, {"a": 7}, price=build.price(0)).unit is None
 
 
 def test_growing_shares_are_those_that_take_their_own_book_further_from_0(build: Any) -> None:

@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 )
 
 from gateway.core import book
-from gateway.core.broker import BrokerStatus, MarginPreview
+from gateway.core.broker import BrokerStatus, MarginPreview, Span, Terms
 from gateway.core.desk import Desk
 from gateway.core.events import (
     Adopted,
@@ -30,6 +30,7 @@ from gateway.core.events import (
     Event,
     Journaled,
     NetCause,
+    Netted,
     Priced,
     Said,
 )
@@ -83,6 +84,7 @@ class Commander(RuleBasedStateMachine):
         self.said_stored: dict[str, TargetsDocument] = {}
         self.desk = self.persisted = Desk(Mode.PAPER)
         self.numbers = 0
+        self.is_open = True
 
     @initialize(held=st.sampled_from([0, 0, 7]))
     def starts(self, held: int) -> None:
@@ -92,9 +94,11 @@ class Commander(RuleBasedStateMachine):
         self.settles()
 
     def start(self) -> None:
-        """A new gateway: the documents, what people set, nothing else."""
+        """A new gateway: the documents, what people set, nothing else.
+
+        Reports under way to the last one still come, late: the documents know the revisions.
+        """
         epoch = self.desk.epoch + 1
-        self.broker.hang_up()
         self.desk = restored(Desk(Mode.PAPER, epoch=epoch, connected=True), self.stored())
         self.happen(Configured(self.build.settings(), self.strategies))
         self.happen(self.control)
@@ -245,6 +249,11 @@ class Commander(RuleBasedStateMachine):
     def time_passes(self, seconds: int) -> None:
         self.now += timedelta(seconds=seconds)
 
+    @precondition(lambda self: self.account.orders)
+    @rule(is_open=st.sampled_from([True, True, False]))
+    def the_market_opens_or_closes(self, is_open: bool) -> None:
+        self.is_open = is_open
+
     @precondition(lambda self: self.account.orders and not self.broker.has_forgotten)
     @rule()
     def midnight_passes(self) -> None:
@@ -277,7 +286,7 @@ class Commander(RuleBasedStateMachine):
         """Plan, journal, send; a crash comes before the order `sent` is, if there is one [W1]."""
         self.persist()
         prices = {c: Price(Decimal(100), "last trade", self.now) for c in CONTRACTS}
-        self.happen(Priced(prices))
+        self.happen(Priced(prices, {c: self.terms(c) for c in CONTRACTS}))
         plan = self.admitted(carried)
         self.check_plan(plan)
         self.journal(plan)
@@ -288,6 +297,7 @@ class Commander(RuleBasedStateMachine):
         for order_ref in plan.cancels:
             self.broker.orders[order_ref].is_cancel_asked = True
             self.happen(CancelAsked(order_ref))
+        self.happen(Netted())
         assert self.admitted(carried).is_empty, "a plan that is taken up leaves nothing to plan"
         return plan
 
@@ -306,17 +316,26 @@ class Commander(RuleBasedStateMachine):
             plan = net(self.desk, NetCause("allocate", f"r{self.numbers}"), self.now, barred)
             free = MarginPreview(Decimal(1), Decimal(1), Decimal(100_000))
             preview = free if carried else MarginPreview(refusal="no margin")
-            asked = {order.order_ref: preview for order in questions(self.desk, plan)}
+            asked = {order.order_ref: preview for order in questions(plan)}
             admission = admit(self.desk, plan, asked, barred)
             if admission.barred is None:
                 return admission.plan
             assert admission.barred != barred
             barred = admission.barred
 
+    def terms(self, con_id: int) -> Terms:
+        """Of a session that began an hour ago, or has just ended and comes again in an hour."""
+        hour = timedelta(hours=1)
+        sessions = [(-hour, hour)] if self.is_open else [(-hour, 0 * hour), (hour, 2 * hour)]
+        spans = tuple(Span(self.now + opens, self.now + closes) for opens, closes in sessions)
+        told: Terms = self.build.terms(con_id, liquid_hours=spans)
+        return told
+
     def check_plan(self, plan: Plan) -> None:
         made: tuple[OrderDocument | CrossDocument, ...] = (*plan.orders, *plan.crosses)
         for one in made:
             self.check_allowed(one)
+        assert self.is_open or not plan.orders
         for order in plan.orders:
             assert sum(s.quantity for s in order.allocations) == order.quantity
             assert all(s.quantity * order.quantity > 0 for s in order.allocations)
@@ -365,6 +384,13 @@ class Commander(RuleBasedStateMachine):
             assert {n: q for n, q in held.items() if q} == self.account.books(con_id)
 
     @invariant()
+    def what_waits_for_a_net_is_due(self) -> None:
+        """[N1d, N6] Also by the documents, after a restart: what waits is due, or was made."""
+        for order in self.desk.orders.values():
+            made = self.desk.generations.get(order.contract.con_id, 0) > order.generation
+            assert not order.waits_for_net or self.desk.cause is not None or made
+
+    @invariant()
     def one_parent_is_alive_in_a_contract(self) -> None:
         """[N5]"""
         contracts = [order.contract.con_id for order in self.alive()]
@@ -384,6 +410,7 @@ class Commander(RuleBasedStateMachine):
         """Once everything is told, a few nets reach every target, or the plan says why not."""
         if not self.desk.epoch:
             return
+        self.is_open = True
         self.drain()
         for name in NAMES[:2]:
             self.says(name, {1: 5, 2: -5 if name == "a" else 3}, "targets", -1)

@@ -6,18 +6,21 @@ from typing import Any
 
 import pytest
 
+from gateway.core import book
 from gateway.core.events import NetCause
 from gateway.core.limits import Candidate, refusal
 from gateway.core.netting import net
 from schemas.documents import RefusalEntry
+from schemas.messages import Target
 from schemas.values import Contract, Mode
 
 
 def candidate(build: Any, **parts: Any) -> Candidate:
     """An increasing order of 10 SPY for a at a fresh price of 100, asked for by a run."""
     known = {"contract": build.spy, "quantity": Decimal(10), "shares": build.shares({"a": 10})}
-    asked = {"reducing": False, "price": build.price(), "cause": "barrier"}
-    return Candidate(**{**known, **asked, **parts})
+    asked = {"reducing": False, "cause": "barrier"}
+    money = {"price": build.price(), "rate": Decimal(1)}
+    return Candidate(**{**known, **asked, **money, **parts})
 
 
 def refused(build: Any, **settings: Any) -> RefusalEntry | None:
@@ -107,7 +110,12 @@ def test_what_is_not_allowed_any_more_may_be_sold(build: Any, settings: dict[str
 
 @pytest.mark.parametrize(
     ("multiplier", "allowed", "bound"),
-    [(1, ("STK",), "STK"), (1, ("STK", "FUT"), "a known multiplier"), (50, ("FUT",), None)],
+    [
+        (1, ("STK",), "STK"),
+        (1, ("STK", "FUT"), "a known multiplier"),
+        (50, ("FUT",), None),
+        (50, ("STK",), "STK"),
+    ],
 )
 def test_no_multiplier_is_taken_for_1(
     build: Any, multiplier: int, allowed: tuple[str, ...], bound: str | None
@@ -116,6 +124,58 @@ def test_no_multiplier_is_taken_for_1(
     future = Contract("ES", sec_type="FUT", con_id=1, multiplier=Decimal(multiplier))
     entry = refused(build, contract=future, sec_types_allowed=allowed)
     assert (entry.bound if entry else None) == bound
+
+
+def test_the_refusal_of_a_multiplier_of_1_says_what_to_do(build: Any) -> None:
+    """Targets stored before they carried a multiplier have 1; the broker knows better [M14]."""
+    future = Contract("ES", sec_type="FUT", con_id=1)
+    entry = refused(build, contract=future, sec_types_allowed=("FUT",))
+    assert entry is not None
+    assert "ES is FUT with a multiplier of 1" in entry.sentence
+    assert "say its targets anew" in entry.sentence
+
+
+@pytest.mark.parametrize(("target", "ordered"), [(-1, -2), (0, -2), (1, -1)])
+def test_with_a_multiplier_of_1_only_a_close_goes_on(build: Any, target: int, ordered: int) -> None:
+    """[N6, M14] EXTERNAL's 5 make every sale reduce; of what grows a's book the way to 0 stays."""
+    unknown = Contract("ES", sec_type="FUT", con_id=1)
+    said = build.said("a", {})
+    named = Target("ES", Decimal(target), sec_type="FUT", con_id=1)
+    entry = build.entry(2)
+    books = {"a": book.post(book.EMPTY, unknown, entry), "EXTERNAL": build.ledger({1: 5})}
+    desk = build.desk({"a": replace(said, targets=(named,))}, ledgers=books)
+    plan = build.net(build.settings_of(desk, sec_types_allowed=("STK", "FUT")))
+    assert [o.quantity for o in plan.orders] == [ordered]
+    assert [e.bound for e in plan.refusals] == (["a known multiplier"] if target < 0 else [])
+
+
+@pytest.mark.parametrize("allowed", [("STK",), ("STK", "CASH")])
+def test_no_strategy_trades_a_currency_pair_whatever_is_allowed(
+    build: Any, allowed: tuple[str, ...]
+) -> None:
+    """[B1] Balances are the book CASH's, which no law checks: nobody could say whose they are."""
+    pair = Contract("EUR", sec_type="CASH", exchange="IDEALPRO", con_id=1)
+    entry = refused(build, contract=pair, sec_types_allowed=allowed)
+    assert entry is not None
+    told = (entry.rule, entry.value, entry.bound)
+    assert told == ("contract_allowed", "CASH", "no currency pair")
+    assert "change money by hand at the broker" in entry.sentence
+
+
+@pytest.mark.parametrize("target", [0, -5])
+def test_a_currency_pair_that_a_strategy_holds_from_before_is_closed_and_no_more(
+    build: Any, target: int
+) -> None:
+    """[B1, N6] What the book CASH holds lends nobody a position to reduce."""
+    pair = Contract("EUR", sec_type="CASH", exchange="IDEALPRO", con_id=1)
+    held = {"a": book.post(book.EMPTY, pair, build.entry(20))}
+    cash = {"CASH": book.post(book.EMPTY, pair, build.entry(1000))}
+    said = replace(
+        build.said("a", {}), targets=(Target("EUR", Decimal(target), sec_type="CASH", con_id=1),)
+    )
+    plan = build.net(build.desk({"a": said}, ledgers={**held, **cash}))
+    assert [o.quantity for o in plan.orders] == [-20]
+    assert [e.bound for e in plan.refusals] == (["no currency pair"] if target < 0 else [])
 
 
 # ---------------------------------------------------------------------- after a rejection

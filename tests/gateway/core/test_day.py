@@ -68,7 +68,8 @@ def test_an_order_of_the_new_day_before_its_first_reading_is_counted(build: Any)
     early = datetime(2026, 1, 6, 5, 0, 1, tzinfo=UTC)
     order = build.order({"a": 5}, created_at=early)
     old = build.order({"a": 5}, order_ref="paper-1-0")
-    desk = build.desk(status=STATUS, orders=[order, old])
+    older = build.order({"a": 5}, order_ref="paper-1-00")
+    desk = build.desk(status=STATUS, orders=[order, old, older])
     later = status(read(build, desk, 1190, early.replace(second=9)))
     assert (later.day, later.orders, later.turnover) == ("2026-01-06", 1, Decimal(500))
 
@@ -88,9 +89,18 @@ def test_an_order_counts_when_it_is_journaled_and_once(build: Any) -> None:
     assert status(build.after(once, made)) == status(once)
 
 
-def test_an_order_without_a_price_counts_without_turnover(build: Any) -> None:
-    order = build.order({"a": -5}, decision_price=None)
+@pytest.mark.parametrize("part", ["decision_price", "decision_rate"])
+def test_an_order_without_price_or_rate_counts_without_turnover(build: Any, part: str) -> None:
+    """[M14] A missing rate is never 1."""
+    order = build.order({"a": -5}, **{part: None})
     assert day.counted(STATUS, [order]) == replace(STATUS, orders=4)
+
+
+def test_turnover_is_in_the_base_currency(build: Any) -> None:
+    """[M14] 5 at 100, 50 to the point, and 1.1 dollars to the euro, as when it was decided."""
+    future = replace(build.spy, currency="EUR", multiplier=Decimal(50))
+    order = build.order({"a": -5}, contract=future, decision_rate=Decimal("1.1"))
+    assert day.worth(order) == 27_500
 
 
 # ---------------------------------------------------------------------- latches
@@ -122,6 +132,15 @@ def test_a_drawdown_over_its_bound_latches_reduce_only(
     if latch is not None:
         assert "241.00 below its highest of 1200.00" in latch.reason
         assert "drawdown_fraction_max" in latch.reason
+
+
+@pytest.mark.parametrize("equity", [940, 960])
+def test_a_latch_says_since_when(build: Any, equity: int) -> None:
+    """Of the day's loss, and of the drawdown where no day's loss is over its bound."""
+    settings = Settings(drawdown_fraction_max=Decimal("0.1"))
+    latch = day.breach(STATUS, settings, Decimal(equity), build.later(5))
+    assert latch is not None
+    assert latch.since == build.later(5)
 
 
 def test_a_latch_stays_when_the_equity_comes_back(build: Any) -> None:

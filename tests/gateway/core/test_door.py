@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.core.door import Breach, check
-from schemas.documents import OrderDocument
+from schemas.documents import OrderDocument, Share
 
 
 def order(build: Any, **parts: Any) -> OrderDocument:
@@ -69,7 +69,18 @@ def test_the_allocations_are_the_quantity_and_of_one_side(
     build: Any, shares: dict[str, int], words: str
 ) -> None:
     """[N5]"""
-    assert words in breach(order(build, allocations=build.shares(shares)), order(build))
+    told = breach(order(build, allocations=build.shares(shares)), order(build))
+    assert told.endswith(words)
+
+
+def test_a_part_of_a_share_goes_out_like_whole_ones(build: Any) -> None:
+    half = Decimal("0.5")
+    made = order(build, quantity=half, allocations=(Share("a", half),))
+    check(made, made, {})
+
+
+def test_nothing_is_written_for_a_parent_that_meant_nothing(build: Any) -> None:
+    assert "beyond the +0 that" in breach(order(build), order(build, quantity=Decimal(0)))
 
 
 @pytest.mark.parametrize("field", ["filled", "broker_filled"])

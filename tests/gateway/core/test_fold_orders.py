@@ -11,7 +11,10 @@ from hypothesis import given
 from gateway.core.broker import BrokerStatus, Commission
 from gateway.core.desk import Desk
 from gateway.core.events import CancelAsked, Journaled, NetAsked, NetCause, NotSent, Silent, Ticked
+from gateway.core.records import Stored, changed, restored
 from gateway.core.wishes import in_flight_shares
+from schemas import codec
+from schemas.documents import LedgerDocument
 
 ALLOCATE = NetCause("allocate", "run-2")
 DRY = NetCause("allocate", "run-3", dry_run=True)
@@ -130,6 +133,47 @@ def test_a_corrected_foreign_execution_is_corrected(build: Any) -> None:
     """[B2, A3]"""
     foreign = [build.execution(f"f.1.0{n}", -n, order_ref="") for n in (3, 2)]
     assert build.books(build.after(build.desk(ledgers={}), *foreign)) == {"EXTERNAL": -3}
+
+
+def restarted(desk: Desk) -> Desk:
+    """The desk of the next gateway: what the documents hold, and nothing else."""
+    documents = [*changed(Desk(desk.mode), desk).items()]
+    ledgers = {
+        path.rpartition("/")[2]: codec.from_document(LedgerDocument, codec.to_document(document))
+        for path, document in documents
+        if isinstance(document, LedgerDocument)
+    }
+    return restored(Desk(desk.mode), Stored(ledgers=ledgers))
+
+
+@pytest.mark.parametrize("quantity", [-3, 0])
+def test_a_foreign_execution_corrected_before_a_restart_is_never_booked_as_it_was(
+    build: Any, quantity: int
+) -> None:
+    """[A1, A3, B2] The ledger knows the revision, also of a bust: a late x.01 changes nothing."""
+    first, second = (
+        build.execution(f"f.1.0{n}", q, order_ref="") for n, q in ((1, -5), (2, quantity))
+    )
+    desk = restarted(build.after(build.desk(ledgers={}), first, second))
+    held = {"EXTERNAL": quantity} if quantity else {}
+    assert build.books(build.after(desk, first)) == held
+    assert build.after(desk, first).foreign == {}
+    assert build.books(build.after(desk, second, first)) == held
+
+
+def test_a_foreign_execution_is_corrected_over_a_restart(build: Any) -> None:
+    """[A1, A3, B2]"""
+    first, second = (build.execution(f"f.1.0{n}", q, order_ref="") for n, q in ((1, -5), (2, -3)))
+    desk = restarted(build.after(build.desk(ledgers={}), first))
+    assert build.books(build.after(desk, second)) == {"EXTERNAL": -3}
+
+
+def test_a_foreign_execution_told_again_after_a_restart_keeps_its_commission(build: Any) -> None:
+    """[B1, B2] The four questions tell it again, without what came later."""
+    told = build.execution("f.1.01", -5, order_ref="")
+    paid = replace(told, commission=Decimal(2), commission_currency="USD")
+    desk = restarted(build.after(build.desk(ledgers={}), told, paid))
+    assert build.after(desk, told).ledgers == desk.ledgers
 
 
 def test_an_execution_of_our_own_that_nobody_knows_is_no_manual_trade(build: Any) -> None:

@@ -5,18 +5,20 @@ from typing import Any
 import pytest
 
 from gateway.core.desk import Desk
-from gateway.core.limits import LIMITS, Candidate, refusal
-from schemas.documents import Lock, RefusalEntry
+from gateway.core.limits import LIMITS, Candidate, exchange_rate, refusal
+from schemas.documents import Latch, Lock, RefusalEntry
 from schemas.settings import ControlDocument
 from schemas.values import Contract, Mode, TradingState
 
 EURO = Contract("SAP", currency="EUR", con_id=1)
+ES = Contract("ES", sec_type="FUT", exchange="CME", con_id=1, multiplier=Decimal(50))
 
 
 def candidate(build: Any, quantity: int = 10, **parts: Any) -> Candidate:
     """An increasing order of a at a fresh price of 100."""
     shares = build.shares({"a": quantity})
-    known = Candidate(build.spy, Decimal(quantity), shares, reducing=False, price=build.price())
+    money = {"price": build.price(), "rate": Decimal(1)}
+    known = Candidate(build.spy, Decimal(quantity), shares, reducing=False, **money)
     return replace(known, **parts)
 
 
@@ -70,7 +72,14 @@ def test_the_trading_state_lets_through(
     assert (entry is None) is passes
     if entry is not None:
         assert (entry.rule, entry.value, entry.bound) == ("trading_state", state, "active")
-        assert "say resume" in entry.sentence
+        assert entry.sentence == f"trading is {state}; a person must say resume"
+
+
+def test_a_latch_says_itself_why_only_reducing_is_left(build: Any) -> None:
+    latch = Latch("drawdown", "equity fell too far", build.now)
+    entry = refused(build, candidate(build), build.desk(reduce_only=latch))
+    assert entry is not None
+    assert "reduce-only (equity fell too far); a person" in entry.sentence.replace("_", "-")
 
 
 @pytest.mark.parametrize("reducing", [True, False])
@@ -79,7 +88,8 @@ def test_a_lock_stops_everything_in_its_contract(build: Any, reducing: bool) -> 
     desk = build.desk(locks={"1": Lock("SPY", "unexplained", "+5 nobody knows", build.now)})
     entry = refused(build, candidate(build, reducing=reducing), desk)
     assert entry is not None
-    assert (entry.rule, entry.value) == ("contract_locked", "unexplained")
+    found = (entry.rule, entry.value, entry.bound)
+    assert found == ("contract_locked", "unexplained", "no lock")
     assert "+5 nobody knows" in entry.sentence
 
 
@@ -165,12 +175,31 @@ def test_delayed_prices_pass_only_in_paper_and_where_allowed(
 
 
 @pytest.mark.parametrize(("reducing", "passes"), [(True, True), (False, False)])
-def test_no_rate_of_exchange_is_taken_for_1(build: Any, reducing: bool, passes: bool) -> None:
-    """[M14]"""
-    entry = refused(build, candidate(build, contract=EURO, reducing=reducing))
+@pytest.mark.parametrize("make", [candidate, crossing])
+def test_no_rate_of_exchange_is_taken_for_1(
+    build: Any, make: Any, reducing: bool, passes: bool
+) -> None:
+    """[M14] What reduces needs no rate: whoever closes is never kept from it [N6]."""
+    desk = build.desk({}, {"a": {1: -10}, "b": {1: 10}})
+    looked_at = make(build, contract=EURO, reducing=reducing, rate=None)
+    entry = refused(build, looked_at, desk)
     assert (entry is None) is passes
     if entry is not None:
-        check(entry, "base_currency", "EUR", "USD")
+        check(entry, "exchange_rate", "EUR", "a rate to USD")
+        assert "hold some EUR there" in entry.sentence
+
+
+def test_before_the_account_is_read_no_rate_is_known(build: Any) -> None:
+    """[M14] Another rule refuses first; this one needs no other to be right."""
+    looked_at = candidate(build, contract=EURO, rate=None)
+    entry = exchange_rate(looked_at, build.desk(values=None), build.now)
+    assert entry is not None
+    assert (entry.rule, entry.bound) == ("exchange_rate", "a rate to nothing")
+
+
+def test_with_a_rate_of_exchange_another_currency_passes(build: Any) -> None:
+    """[M14]"""
+    assert refused(build, candidate(build, contract=EURO, rate=Decimal("1.1"))) is None
 
 
 # ---------------------------------------------------------------------- sizes
@@ -201,10 +230,46 @@ def test_an_order_is_worth_at_most_order_notional_max(
         check(entry, "order_notional_max", "2100.00", "2000")
 
 
-def test_the_multiplier_counts(build: Any) -> None:
-    future = replace(build.spy, multiplier=Decimal(50))
-    entry = refused(build, candidate(build, contract=future), order_notional_max=Decimal(49_999))
-    check(entry, "order_notional_max", "50000.00", "49999")
+def test_too_large_a_cross_names_its_largest_side_and_an_order_all_of_it(build: Any) -> None:
+    """[N4] The others may still cross, or be ordered, among themselves."""
+    shares = build.shares({"a": -6, "b": 21, "c": -15})
+    cross = replace(crossing(build), shares=shares)
+    order = candidate(build, 25, shares=build.shares({"a": 4, "b": 21}))
+    for looked_at, names in ((cross, ("b",)), (order, ("a", "b"))):
+        entry = refused(build, looked_at, order_notional_max=Decimal(2000))
+        assert entry is not None
+        assert (entry.rule, entry.strategies) == ("order_notional_max", names)
+
+
+@pytest.mark.parametrize("make", [candidate, crossing])
+@pytest.mark.parametrize(
+    ("contract", "rate", "worth"),
+    [
+        (replace(ES, currency="USD"), "1", 50_000),
+        (EURO, "1.1", 1100),
+        (replace(ES, currency="EUR"), "1.1", 55_000),
+    ],
+)
+def test_an_order_is_worth_price_times_multiplier_times_rate(
+    build: Any, make: Any, contract: Contract, rate: str, worth: int
+) -> None:
+    """[M14] 10 at 100, in the base currency, as the bound is."""
+    settings: dict[str, Any] = {"sec_types_allowed": ("STK", "FUT")}
+    looked_at = make(build, contract=contract, rate=Decimal(rate))
+    assert refused(build, looked_at, order_notional_max=Decimal(worth), **settings) is None
+    entry = refused(build, looked_at, order_notional_max=Decimal(worth - 1), **settings)
+    check(entry, "order_notional_max", f"{worth}.00", f"{worth - 1}")
+
+
+def test_a_position_is_worth_price_times_multiplier_times_rate(build: Any) -> None:
+    """[M14] 10 more at 100 times 50, a euro at 1.1, beside the 10 of EXTERNAL."""
+    desk = build.desk({}, {"EXTERNAL": {1: 10}})
+    looked_at = candidate(build, contract=replace(ES, currency="EUR"), rate=Decimal("1.1"))
+    settings: dict[str, Any] = {"sec_types_allowed": ("STK", "FUT")}
+    bound = "position_notional_max"
+    assert refused(build, looked_at, desk, **{bound: Decimal(110_000)}, **settings) is None
+    entry = refused(build, looked_at, desk, **{bound: Decimal(109_999)}, **settings)
+    check(entry, bound, "110000.00", "109999")
 
 
 @pytest.mark.parametrize("rule", ["order_notional_max", "position_notional_max"])
@@ -268,7 +333,8 @@ def test_no_order_shrinks_the_books_and_grows_the_position(
     entry = refused(build, candidate(build, quantity), desk)
     assert (entry is None) is passes
     if entry is not None:
-        assert (entry.rule, entry.bound) == ("external_opposes", "100")
+        broker = str(100 + external)
+        assert (entry.rule, entry.value, entry.bound) == ("external_opposes", broker, "100")
         assert "transfer" in entry.sentence
 
 

@@ -40,6 +40,42 @@ def test_a_lock_says_what_and_what_to_do(build: Any, key: str, words: str) -> No
     assert any(f"say {word}" in reason for word in ("adopt", "reconcile", "unlock"))
 
 
+def test_a_lock_names_its_contract_its_kind_and_since_when(build: Any) -> None:
+    """An order's lock began when the order was last heard of, or else made."""
+    heard = build.order({"a": 60}, contract=build.vixy, updated_at=build.later(9))
+    found = {
+        **locks(build),
+        "6": overfilled(heard, Decimal(2)),
+        "7": corrected(heard, "x.02", "a", (Decimal(10), Decimal(-2))),
+        "8": corrected(build.order({"a": 10}), "x.02", "a", (Decimal(10), Decimal(-2))),
+    }
+    assert {key: (lock.symbol, lock.kind, lock.since) for key, lock in found.items()} == {
+        "1": ("SPY", "unexplained", build.now),
+        "2": ("VIXY", "unexplained", build.now),
+        "3": ("C3", "unknown_order", build.now),
+        "5": ("SPY", "repeated", build.now),
+        "6": ("VIXY", "unexplained", build.later(9)),
+        "7": ("VIXY", "corrected", build.later(9)),
+        "8": ("SPY", "corrected", build.now),
+    }
+
+
+@pytest.mark.parametrize(("quantity", "side"), [(1, "BUY"), (-1, "SELL")])
+def test_repeated_orders_are_named_oldest_first_with_their_side(
+    build: Any, quantity: int, side: str
+) -> None:
+    newest_first = [build.order({"a": quantity}, order_ref=f"paper-1-{n}") for n in (3, 2)]
+    reason = repeated(newest_first, 2, build.now).reason
+    assert reason.startswith(f"2 {side} orders in a row ")
+    assert "(paper-1-2, paper-1-3)" in reason
+
+
+def test_a_quantity_that_no_split_explains_ends_with_what_to_do(build: Any) -> None:
+    """[B2] Nothing held and nothing explained are no split of each other."""
+    assert unexplained("SPY", Decimal(0), build.now).reason.endswith("that explain it")
+    assert unexplained("SPY", Decimal(7), build.now).reason.endswith("that explain it")
+
+
 @pytest.mark.parametrize(("con_id", "left"), [(1, "235"), (2, "135"), (3, "1235"), (5, "1235")])
 def test_explaining_lifts_the_locks_that_wait_for_it(build: Any, con_id: int, left: str) -> None:
     """[B3, R2] An order that nobody knows is not explained by an adoption."""

@@ -26,7 +26,7 @@ def decimal(number: int | None) -> Decimal | None:
 def admitted(build: Any, desk: Desk, *previews: MarginPreview) -> Admission:
     """The plan of the desk, with the previews for its increasing orders in order of contract."""
     plan = build.net(desk)
-    refs = sorted(order.order_ref for order in questions(desk, plan))
+    refs = sorted(order.order_ref for order in questions(plan))
     return admit(desk, plan, dict(zip(refs, previews, strict=False)))
 
 
@@ -42,7 +42,7 @@ def refused(admission: Admission) -> list[str]:
 def test_only_increasing_orders_are_asked_about(build: Any) -> None:
     """[N6]"""
     desk = build.desk({"a": {1: 10, 2: 10}}, {"a": {1: 40}})
-    assert [o.contract.con_id for o in questions(desk, build.net(desk))] == [2]
+    assert [o.contract.con_id for o in questions(build.net(desk))] == [2]
 
 
 @pytest.mark.parametrize(("margin", "passes"), [(900, True), (901, False)])

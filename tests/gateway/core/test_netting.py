@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 
 from gateway.core.desk import Desk
+from gateway.core.events import NetCause, Netted
 from gateway.core.netting import Plan, cross, increasers, net, pro_rata
 from schemas.documents import Lock, Share
-from schemas.settings import ControlDocument
-from schemas.values import TradingState
+from schemas.settings import ControlDocument, OrderPolicy
+from schemas.values import OrderType, TradingState
 
 NAMES = ("a", "b", "c")
 QUANTITIES = st.fixed_dictionaries({}, optional={1: st.integers(-60, 60), 2: st.integers(-60, 60)})
@@ -52,6 +53,19 @@ def allocated(plan: Plan, con_id: int = 1) -> dict[str, int]:
 
 def rules(plan: Plan) -> set[tuple[str, tuple[str, ...]]]:
     return {(entry.rule, entry.strategies) for entry in plan.refusals}
+
+
+def followed(build: Any, desk: Desk) -> tuple[Desk, list[Plan]]:
+    """The desk after a net and all that its fills make due, and every plan of them."""
+    plans: list[Plan] = []
+    cause: NetCause | None = build.cause
+    while cause is not None:
+        plans.append(net(desk, cause, build.now))
+        netted = build.after(build.taken_up(desk, plans[-1]), Netted())
+        desk = build.filled(netted, *(o.order_ref for o in plans[-1].orders))
+        cause = desk.cause
+    assert len(plans) <= 2, "a flip is two orders [N6]"
+    return desk, plans
 
 
 def working(build: Any, allocations: dict[str, int], **parts: Any) -> list[Any]:
@@ -140,13 +154,48 @@ def test_reducing_orders_come_first(build: Any) -> None:
     assert list(ordered(build.net(desk)).items()) == [(2, -30), (1, 50)]
 
 
-def test_a_flip_goes_to_0_first_and_beyond_in_a_later_net(build: Any) -> None:
+def test_a_flip_goes_to_0_first_and_its_fill_makes_the_net_due_that_goes_beyond(
+    build: Any,
+) -> None:
     """[N6]"""
     desk = build.desk({"a": {1: -30}}, {"a": {1: 40}})
     first = build.net(desk)
-    assert ordered(first) == {1: -40}
+    assert (ordered(first), first.orders[0].is_flip) == ({1: -40}, True)
     flat = build.filled(build.taken_up(desk, first), "paper-1-1")
-    assert ordered(build.net(flat)) == {1: -30}
+    assert flat.cause is not None
+    second = net(flat, flat.cause, build.now)
+    assert (ordered(second), second.orders[0].is_flip) == ({1: -30}, False)
+
+
+@pytest.mark.parametrize("target", [0, 10, 60])
+def test_what_stays_on_its_side_of_0_is_no_flip(build: Any, target: int) -> None:
+    """[N6]"""
+    plan = build.net(build.desk({"a": {1: target}}, {"a": {1: 40}}))
+    assert [order.is_flip for order in plan.orders] == [False]
+
+
+def test_an_order_is_executed_as_its_strategies_want_it(build: Any) -> None:
+    """[N5] (behaviour 4.7)"""
+    policy = OrderPolicy(OrderType.LMT, tif="IOC", outside_rth=True, good_after_time="15:45")
+    strategies = {name: build.strategy(order_policy=policy) for name in "ab"}
+    plan = build.net(build.desk({"a": {1: 10}, "b": {1: 5}}, strategies=strategies))
+    (order,) = plan.orders
+    assert (order.order_type, order.tif, order.limit_price) == (OrderType.LMT, "IOC", 101)
+    assert (order.adaptive_priority, order.outside_rth) == ("", True)
+    assert order.good_after == build.span(15, 45, 16, 0).opens_at
+    assert {"market_hours", "price_collar", "order_policy"} <= {*order.limits}
+
+
+def test_strategies_whose_policies_conflict_trade_nothing_more_there_and_all_else(
+    build: Any,
+) -> None:
+    """[N5, N6, N8] The refusal names both; c and what reduces go on."""
+    limited = OrderPolicy(OrderType.LMT)
+    strategies = {n: build.strategy(order_policy=limited if n == "a" else None) for n in "abc"}
+    targets = {"a": {1: 10, 2: 0}, "b": {1: 5}, "c": {2: 5}}
+    plan = build.net(build.desk(targets, {"a": {2: 20}}, strategies=strategies))
+    assert ordered(plan) == {2: -15}
+    assert rules(plan) == {("order_policy", ("a", "b"))}
 
 
 def test_a_flip_is_shared_over_all_who_sell(build: Any) -> None:
@@ -344,17 +393,16 @@ def test_nets_and_fills_come_to_rest(build: Any, situation: Mapping[str, Any]) -
 def test_the_books_get_exactly_the_changes_that_were_accepted(
     build: Any, situation: Mapping[str, Any]
 ) -> None:
-    """[N3, N4, N5] Where nothing is refused and nothing flips, all that was wanted is had."""
+    """[N3, N4, N5, N6] Where nothing is refused all that was wanted is had, flips and all."""
     desk = situated(build, situation)
-    plan = build.net(desk)
-    after = build.filled(build.taken_up(desk, plan), *(o.order_ref for o in plan.orders))
-    refused = {entry.con_id for entry in plan.refusals}
-    dropped = {name for entry in plan.refusals for name in entry.strategies}
+    after, plans = followed(build, desk)
+    refusals = [entry for plan in plans for entry in plan.refusals]
+    refused = {entry.con_id for entry in refusals}
+    dropped = {name for entry in refusals for name in entry.strategies}
     for con_id in {1, 2} - refused:
         before, now = build.books(desk, con_id), build.books(after, con_id)
-        wanted = {c.strategy: c.change for c in plan.wanted if c.con_id == con_id and c.change}
-        flips = desk.position(con_id) * (desk.position(con_id) + sum(wanted.values())) < 0
-        if not flips and not dropped & wanted.keys():
+        wanted = {c.strategy: c.change for c in plans[0].wanted if c.con_id == con_id and c.change}
+        if not dropped & wanted.keys():
             moved = {name: now.get(name, 0) - before.get(name, 0) for name in {*now, *before}}
             assert {name: m for name, m in moved.items() if m} == wanted
 

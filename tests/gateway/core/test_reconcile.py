@@ -6,6 +6,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
+from gateway.core import settlement
 from gateway.core.broker import BrokerStatus, OrderReport
 from gateway.core.events import Adopted
 from gateway.core.reconcile import compare, settle
@@ -59,11 +60,127 @@ def test_a_lock_says_the_quantity_of_today_and_the_time_of_its_beginning(build: 
     assert desk.locks["1"].since == build.now
 
 
+def test_what_a_reading_tells_is_of_the_time_it_was_settled(build: Any) -> None:
+    """[R1] Of an order filled, one told of, and one that nobody mentions."""
+    orders = [
+        build.order({"a": 5}, order_ref=f"paper-{n}-1", contract=build.contract(n), order_id=n)
+        for n in (1, 2, 3)
+    ]
+    reading = build.reading(
+        {1: 5},
+        executions=(build.execution("x.01", 5),),
+        open_orders=opened(build, order_ref="paper-2-1", con_id=2, reason="held", perm_id=71),
+    )
+    settled = settle(build.desk(orders=orders), reading, build.later(9))
+    assert {o.order_ref: (o.state, o.updated_at) for o in settled.orders.values()} == {
+        "paper-1-1": ("DONE", build.later(9)),
+        "paper-2-1": ("WORKING", build.later(9)),
+        "paper-3-1": ("UNKNOWN", build.later(9)),
+    }
+
+
+def test_an_order_the_broker_ended_is_over_when_the_law_needs_no_more_of_it(build: Any) -> None:
+    """[A3] It counted 3 that were busted unheard of."""
+    ended = build.order({"a": 5}, outcome="cancelled", broker_filled=Decimal(3))
+    report = build.report(BrokerStatus.CANCELLED, filled=Decimal(3))
+    reading = build.reading({}, completed_orders=(report,))
+    settled = settle(build.desk(orders=[ended]), reading, build.later(9))
+    order = settled.orders["paper-1-1"]
+    assert (order.state, order.outcome, order.updated_at) == ("DONE", "cancelled", build.later(9))
+
+
+def test_an_order_of_yesterday_that_is_over_stays_as_it_was(build: Any) -> None:
+    """[R1] The broker mentions it no more; it is neither missed nor drained."""
+    over = build.order({"a": 5}, state="DONE", outcome="cancelled", updated_at=build.now)
+    settled = build.settled(build.desk(orders=[over]), {}, at=build.later(9))
+    assert settled.orders == {"paper-1-1": over}
+
+
+def test_a_stray_order_locks_its_contract_by_name_and_since_when_it_was_seen(build: Any) -> None:
+    """[R2] Of contract 3, over or never known; the lock keeps its first time."""
+    over = build.order(
+        {"a": 5}, contract=build.vixy, order_ref="paper-2-7", state="DONE", outcome="cancelled"
+    )
+    strays = (
+        build.report(BrokerStatus.WORKING, order_ref="paper-2-7", con_id=2),
+        build.report(BrokerStatus.WORKING, order_ref="paper-3-8", con_id=3),
+    )
+    desk = build.desk(orders=[over])
+    for seconds in (5, 9):
+        desk = settle(desk, build.reading({}, open_orders=strays), build.later(seconds))
+    found = {key: (lock.symbol, lock.kind, lock.since) for key, lock in desk.locks.items()}
+    assert found == {
+        "2": ("VIXY", "unknown_order", build.later(5)),
+        "3": ("contract 3", "unknown_order", build.later(5)),
+    }
+    assert "paper-3-8" in desk.locks["3"].reason
+    assert settle(desk, build.reading({}), build.later(12)).locks == {}
+
+
+def test_a_position_that_a_split_explains_is_locked_with_that_hint(build: Any) -> None:
+    """[B2]"""
+    desk = build.settled(build.desk({}, {"a": {1: 10}}), {1: 20})
+    assert "looks like a 2:1 split" in desk.locks["1"].reason
+
+
 def test_currency_balances_stay_out_of_the_law(build: Any) -> None:
     """[B1]"""
     euro = BrokerPosition(Contract("EUR", sec_type="CASH", con_id=9), Decimal(77), Decimal(1))
     desk = settle(build.desk(), replace(build.reading({}), positions=(euro,)), build.now)
     assert not desk.unexplained
+
+
+def euros(build: Any, quantity: int, **parts: Any) -> Any:
+    """Dollars changed into euros by hand, at 1.1."""
+    pair = Contract("EUR", sec_type="CASH", exchange="IDEALPRO", con_id=9)
+    known = {"order_ref": "", "contract": pair, "price": Decimal("1.1")}
+    return build.execution("fx.01", quantity, **{**known, **parts})
+
+
+@pytest.mark.parametrize("virtual", [{}, {9: 1000}, {9: -7}])
+def test_money_that_a_person_changes_moves_the_book_cash_alone(
+    build: Any, virtual: dict[int, int]
+) -> None:
+    """[B1] The broker's position of the pair is virtual and says nothing; EXTERNAL is not moved."""
+    pair = euros(build, 0).contract
+    held = tuple(BrokerPosition(pair, Decimal(q), Decimal(1)) for q in virtual.values())
+    desk = build.desk({"a": {1: 10}}, {"a": {1: 10}})
+    shares = BrokerPosition(build.spy, Decimal(10), Decimal(90))
+    told = build.reading({}, executions=(euros(build, 1000),))
+    reading = replace(told, positions=(shares, *held))
+    settled = settle(desk, reading, build.now)
+    (cash,) = settled.ledgers["CASH"].positions.values()
+    assert (cash.quantity, cash.cost) == (Decimal(1000), Decimal(1100))
+    assert settled.ledgers["EXTERNAL"] == desk.ledgers["EXTERNAL"]
+    assert (settled.unexplained, settled.locks) == ({}, {})
+    assert settle(settled, reading, build.now) == settled
+
+
+def test_what_the_book_cash_holds_is_never_traded(build: Any) -> None:
+    """[B1] Nor is it an orphan's, for it is no strategy's."""
+    settled = build.settled(build.desk(), {}, executions=(euros(build, 1000),))
+    plan = build.net(settled)
+    assert plan.is_empty
+    assert plan.wanted == ()
+    assert settlement.orphans(settled) == []
+
+
+def test_money_changed_with_our_order_ref_is_no_manual_trade(build: Any) -> None:
+    """[B2] An order of ours that we do not know books nothing anywhere."""
+    settled = build.settled(build.desk(), {}, executions=(euros(build, 5, order_ref="paper-9-1"),))
+    assert settled.ledgers.keys() == {"EXTERNAL"}
+
+
+def test_an_order_in_a_currency_pair_needs_no_law_to_be_over(build: Any) -> None:
+    """[B1] From before: what the broker says of the pair is no position, and proves nothing."""
+    pair = euros(build, 0).contract
+    order = build.order({"a": -20}, contract=pair, state="WORKING", order_ref="paper-9-1")
+    report = build.report(BrokerStatus.CANCELLED, order_ref="paper-9-1", filled=Decimal(0))
+    virtual = (BrokerPosition(pair, Decimal(333), Decimal(1)),)
+    desk = build.desk(orders=[order])
+    reading = replace(build.reading({}, completed_orders=(report,)), positions=virtual)
+    settled = settle(desk, reading, build.now)
+    assert (settled.orders["paper-9-1"].state, settled.locks) == ("DONE", {})
 
 
 def test_comparing_again_changes_nothing(build: Any) -> None:

@@ -1,11 +1,15 @@
 """Desk to documents and back: the difference of two desks is what is written, whole."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
+from gateway.core.broker import AccountValues
 from gateway.core.desk import Desk
-from gateway.core.events import Adopted, Journaled, RunOpened, Said, Unlocked
+from gateway.core.events import Adopted, Journaled, NetCause, RunOpened, Said, Unlocked
 from gateway.core.records import Stored, changed, journal, ledger_documents, restored
 from schemas import codec
 from schemas.documents import (
@@ -15,11 +19,13 @@ from schemas.documents import (
     LatchesDocument,
     LedgerDocument,
     OrderDocument,
+    SnapshotDocument,
     StatusDocument,
     TargetsDocument,
 )
-from schemas.values import EXTERNAL
+from schemas.values import EXTERNAL, Contract
 
+NOON = datetime(2026, 1, 5, 17, tzinfo=UTC)
 ORDER = "positions/paper/openOrders/paper-1-1"
 
 
@@ -57,6 +63,38 @@ def test_what_the_documents_remember_is_what_the_desk_was(build: Any) -> None:
     for name in ("locks", "unlocked", "ledgers", "targets", "orders", "generations"):
         assert getattr(desk, name) == getattr(before, name)
     assert (desk.epoch, desk.positions, desk.read_at) == (2, {}, None)
+
+
+def test_locks_numbers_and_what_waits_for_a_net_outlive_the_gateway(build: Any) -> None:
+    """[N1c, W1] A number begun anew would give an order the reference of an old one."""
+    known = build.desk(
+        {"a": build.said("a", {1: 5}, waits_for_net=True, last_message_id="m7")},
+        generations={1: 4, 2: 9},
+    )
+    before = build.settled(known, {1: 5})
+    desk = restored(Desk(before.mode), stored_of(before))
+    assert set(desk.locks) == {"1"}
+    assert (desk.locks, desk.generations) == (before.locks, {1: 4, 2: 9})
+    assert (desk.targets, desk.orders) == (before.targets, {})
+    assert (desk.coalesce_at, desk.coalesce_id) == (build.now, "m7")
+
+
+@pytest.mark.parametrize(("generation", "is_due"), [(1, True), (2, False)])
+def test_the_net_after_a_confirmed_cancel_is_owed_beyond_a_restart(
+    build: Any, generation: int, is_due: bool
+) -> None:
+    """[N1d] Unless something newer was journaled in the contract: then it was made."""
+    over = build.order({"a": 5}, state="DONE", outcome="cancelled", waits_for_net=True)
+    stored = Stored(
+        orders={"paper-1-1": over}, generations={"1": GenerationDocument(generation, "")}
+    )
+    due = restored(Desk(build.desk().mode), stored).cause
+    assert due == (NetCause("cancel confirmed", "after-paper-1-1") if is_due else None)
+
+
+def test_nothing_is_due_where_nothing_waited(build: Any) -> None:
+    desk = restored(Desk(build.desk().mode), stored_of(build.desk({"a": {1: 5}})))
+    assert (desk.coalesce_at, desk.coalesce_id, desk.cause) == (None, "", None)
 
 
 def test_the_day_and_its_latch_outlive_the_gateway(build: Any) -> None:
@@ -100,6 +138,20 @@ def test_a_fill_writes_order_execution_and_the_books_it_moves(build: Any) -> Non
     }
 
 
+def test_money_that_a_person_changed_is_the_book_cash_s_whole_and_comes_back(build: Any) -> None:
+    """[B1] As its document, its share, and as what the next gateway finds."""
+    pair = Contract("EUR", sec_type="CASH", con_id=9)
+    execution = build.execution("fx.01", 7, order_ref="", contract=pair)
+    before = build.desk()
+    after = build.after(before, execution)
+    written = changed(before, after)
+    assert set(written) == {"executions/fx.01", "positions/paper/holdings/CASH"}
+    assert [(s.strategy, s.quantity) for s in written["executions/fx.01"].shares] == [("CASH", 7)]
+    found = restored(build.desk(), stored_of(after))
+    assert found.ledgers["CASH"] == after.ledgers["CASH"]
+    assert build.after(found, execution).ledgers == after.ledgers
+
+
 def test_a_foreign_execution_is_externals_whole(build: Any) -> None:
     """[B2]"""
     before = build.desk()
@@ -130,6 +182,72 @@ def test_a_reading_writes_the_snapshot_and_the_brokers_list(build: Any) -> None:
     written = changed(before, after)
     assert written["positions/paper"].unexplained == {"1": Decimal(5)}
     assert written["positions/paper/holdings/all_positions"].positions["1"].quantity == 5
+
+
+def test_the_snapshot_says_what_was_read_and_when(build: Any) -> None:
+    values = AccountValues(
+        "DU7",
+        "EUR",
+        Decimal(5000),
+        {"EUR": Decimal(300), "USD": Decimal(20)},
+        initial_margin=Decimal(70),
+        maintenance_margin=Decimal(60),
+        exchange_rates={"USD": Decimal("0.9")},
+    )
+    at = build.later(1)
+    written = changed(build.desk(), build.settled(build.desk(), {1: 5}, values=values, at=at))
+    assert written["positions/paper"] == SnapshotDocument(
+        as_of=at,
+        account="DU7",
+        base_currency="EUR",
+        net_liquidation=Decimal(5000),
+        cash=values.cash,
+        initial_margin=Decimal(70),
+        maintenance_margin=Decimal(60),
+        unexplained={"1": Decimal(5)},
+        exchange_rates=values.exchange_rates,
+    )
+    assert written["positions/paper/holdings/all_positions"].as_of == at
+
+
+@pytest.mark.parametrize("parts", [{"unexplained": {1: Decimal(2)}}, {"read_at": NOON}])
+def test_a_snapshot_is_written_when_the_law_or_the_reading_is_another(
+    build: Any, parts: dict[str, Any]
+) -> None:
+    """[B3] What an execution explains between two readings, people see at once."""
+    before = build.desk()
+    assert set(changed(before, replace(before, **parts))) == {
+        "positions/paper",
+        "positions/paper/holdings/all_positions",
+    }
+
+
+@pytest.mark.parametrize("missing", ["values", "read_at"])
+def test_no_snapshot_is_written_before_the_first_reading(build: Any, missing: str) -> None:
+    before = build.desk()
+    unread = replace(before, unexplained={1: Decimal(2)}, **{missing: None})
+    assert changed(before, unread) == {}
+
+
+def test_only_executions_that_are_new_are_written(build: Any) -> None:
+    """Ours and others' alike; each was written when it was heard of."""
+    foreign = {"order_ref": "", "perm_id": 0}
+    first = [build.execution("x.1.01", 5), build.execution("f.1.01", 5, **foreign)]
+    second = [build.execution("x.2.01", 5), build.execution("f.2.01", 5, **foreign)]
+    before = build.after(build.ordered(), *first)
+    written = changed(before, build.after(before, *second))
+    assert {path for path in written if path.startswith("executions/")} == {
+        "executions/x.2.01",
+        "executions/f.2.01",
+    }
+
+
+def test_what_did_not_change_is_not_written_beside_what_did(build: Any) -> None:
+    status = StatusDocument("2026-01-05", Decimal(1000), Decimal(1200))
+    quiet = build.desk({"a": {1: 5}, "b": {1: 6}}, status=status)
+    before = build.after(quiet, RunOpened(build.open_run(("a",)).document))
+    after = replace(before, targets={**before.targets, "a": build.said("a", {1: 7})})
+    assert set(changed(before, after)) == {"positions/paper/targets/a"}
 
 
 def test_an_unlock_is_written_so_that_it_outlives_a_restart(build: Any) -> None:

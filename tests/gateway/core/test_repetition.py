@@ -1,6 +1,7 @@
 """The throttle on orders that lead nowhere [L repeated-execution throttle; RTS 6, 15(3)]."""
 
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -47,14 +48,14 @@ def test_the_latest_orders_of_one_side_that_filled_nothing_are_counted(build: An
         ({"shares": {"a": -10}}, [3]),
         ({"filled": 1}, [3]),
         ({"state": "WORKING", "outcome": ""}, [3]),
-        ({"days": -1}, [3]),
+        ({"is_yesterday": True}, [3]),
     ],
 )
 def test_what_an_order_between_does_to_the_count(
     build: Any, parts: dict[str, Any], counted: list[int]
 ) -> None:
     """One that was not sent is passed over; another side, a fill or another day ends the row."""
-    if parts.pop("days", 0):
+    if "is_yesterday" in parts:
         parts = {"created_at": build.later(-86_400)}
     orders = [over(build, 1), over(build, 2, **parts), over(build, 3)]
     assert refs(fruitless(orders, {}, 0, build.now)) == counted
@@ -71,11 +72,23 @@ def test_what_a_person_has_unlocked_does_not_count_again(build: Any) -> None:
     assert refs(fruitless(orders, {}, 2, build.now)) == [3]
 
 
-@pytest.mark.parametrize(("con_id", "counted"), [(1, [3]), (2, [3, 2, 1])])
+@pytest.mark.parametrize("quantity", [1, -1])
+def test_orders_of_one_share_have_a_side_too(build: Any, quantity: int) -> None:
+    orders = [over(build, 1, shares={"a": quantity}), over(build, 2, shares={"a": 9 * quantity})]
+    assert refs(fruitless(orders, {}, 0, build.now)) == [2, 1]
+    assert refs(
+        fruitless([*orders, over(build, 3, shares={"a": -quantity})], {}, 0, build.now)
+    ) == [3]
+
+
+@pytest.mark.parametrize(
+    ("con_id", "seconds", "counted"), [(1, 150, [3]), (1, 120, [3]), (2, 150, [3, 2, 1])]
+)
 def test_a_position_that_someone_else_moved_begins_the_row_anew(
-    build: Any, con_id: int, counted: list[int]
+    build: Any, con_id: int, seconds: int, counted: list[int]
 ) -> None:
-    moved = build.execution("y.01", 5, at=build.later(150), contract=build.contract(con_id))
+    """Order 2 is of second 120: a move at the same time is no less a move."""
+    moved = build.execution("y.01", 5, at=build.later(seconds), contract=build.contract(con_id))
     orders = [over(build, number) for number in (1, 2, 3)]
     assert refs(fruitless(orders, {"y": moved}, 0, build.now)) == counted
 
@@ -96,7 +109,8 @@ def ended(build: Any, number: int, **parts: Any) -> Desk:
 def refused(build: Any, desk: Desk) -> str:
     """The rule that refuses one more order."""
     shares = build.shares({"a": 10})
-    looked_at = Candidate(build.spy, shares[0].quantity, shares, False, build.price())
+    price, rate = build.price(), Decimal(1)
+    looked_at = Candidate(build.spy, shares[0].quantity, shares, False, price, rate=rate)
     entry = refusal(looked_at, desk, build.now)
     return f"{entry.rule} {entry.value}" if entry else ""
 

@@ -14,10 +14,9 @@ from gateway.core.desk import Desk
 from gateway.core.events import OrderSettled, Said, Unlocked
 from gateway.core.locks import unknown_order
 from gateway.core.settlement import CannotSettle, Orphan
-from gateway.core.wishes import wanted_changes
 from schemas.documents import OrderDocument
 from schemas.messages import CorporateAction, Transfer, Unlock
-from schemas.values import EXTERNAL
+from schemas.values import EXTERNAL, Contract
 
 HELD = st.integers(-60, 60)
 
@@ -70,7 +69,7 @@ def test_a_receivers_old_target_is_not_traded_against_what_it_received(build: An
     """[A4]"""
     desk = build.desk({"a": {1: 10}, "b": {1: 1}}, {"a": {1: 10}, "b": {1: 1}})
     moved = build.after(desk, settlement.transfer(desk, give("a", "b", 4), "t", build.now))
-    changes = {c.strategy: c for c in wanted_changes(moved, build.spy, {}, build.now)}
+    changes = {c.strategy: c for c in build.wanted(moved)}
     assert changes["b"].change == 0
     assert changes["b"].effective_target == 5
     assert changes["b"].reason.startswith("held: its book was changed by hand")
@@ -78,7 +77,7 @@ def test_a_receivers_old_target_is_not_traded_against_what_it_received(build: An
     assert build.after(moved, Said(old)) == moved
     new = build.said("b", {1: 2}, as_of=build.later(1), last_as_of=build.later(1))
     spoken = build.after(moved, Said(new))
-    changes = {c.strategy: c for c in wanted_changes(spoken, build.spy, {}, build.now)}
+    changes = {c.strategy: c for c in build.wanted(spoken)}
     assert changes["b"].change == -3
 
 
@@ -138,11 +137,19 @@ def test_a_split_that_leaves_fractions_is_shared_by_webster(build: Any) -> None:
     assert build.books(split_desk(build, desk, 3, 2, 16)) == {"a": 7, "b": 9}
 
 
+def test_a_book_of_one_share_takes_part_in_a_split_too(build: Any) -> None:
+    """[B2] 1 and 5 at 3:2 are 1.5 and 7.5; the tie goes to the id that sorts first."""
+    for sign in (1, -1):
+        desk = build.desk(books={"a": {1: sign}, "b": {1: 5 * sign}})
+        after = split_desk(build, desk, 3, 2, 9 * sign)
+        assert build.books(after) == {"a": 2 * sign, "b": 7 * sign}
+
+
 def test_old_targets_count_in_shares_of_before_the_split(build: Any) -> None:
     """[B2] Also those of a strategy that holds nothing yet."""
     desk = build.desk({"a": {1: 10}, "b": {1: 7}}, {"a": {1: 10}})
     after = split_desk(build, desk, 2, 1, 20)
-    assert all(c.change == 0 for c in wanted_changes(after, build.spy, {}, build.now))
+    assert all(c.change == 0 for c in build.wanted(after))
 
 
 @pytest.mark.parametrize(("held", "said"), [(10, "holds 10"), (19, "holds 19"), (30, "holds 30")])
@@ -177,7 +184,13 @@ def test_a_settled_order_is_over_and_what_it_filled_unseen_is_unexplained(build:
         ({"state": "DONE"}, Unlock("SPY"), "SPY is not locked: there is nothing to unlock"),
         ({"state": "DONE"}, Unlock("SPY", outcome="cancelled"), "no order of the contract is"),
         ({"state": "DONE"}, Unlock(order_ref="paper-1-1"), "paper-1-1 is DONE, not UNKNOWN"),
+        (
+            {"state": "DONE", "outcome": "cancelled"},
+            Unlock(order_ref="paper-1-1"),
+            "is DONE, cancell",
+        ),
         ({}, Unlock(order_ref="paper-1-9"), "no order paper-1-9 is known"),
+        ({}, Unlock("QQQ"), "QQQ; neither a ledger nor the broker holds it"),
     ],
 )
 def test_an_unlock_that_settles_nothing_is_refused(
@@ -187,6 +200,112 @@ def test_an_unlock_that_settles_nothing_is_refused(
     with pytest.raises(CannotSettle) as caught:
         settlement.unlock(unknown_order_desk(build, **parts), command)
     assert words in str(caught.value)
+
+
+def test_an_order_is_settled_by_its_own_name_too(build: Any) -> None:
+    """[R2]"""
+    command = Unlock(order_ref="paper-1-1", outcome="cancelled")
+    (event,) = settlement.unlock(unknown_order_desk(build), command)
+    assert isinstance(event, OrderSettled)
+    assert event.order_ref == "paper-1-1"
+
+
+def test_nothing_is_to_unlock_beside_an_order_that_works(build: Any) -> None:
+    desk = build.desk(orders=[build.order({"a": 10})])
+    with pytest.raises(CannotSettle, match="is not locked; paper-1-1 is WORKING: there is nothing"):
+        settlement.unlock(desk, Unlock("SPY"))
+    with pytest.raises(CannotSettle, match=r"^outcome: no order of the contract is UNKNOWN; leave"):
+        settlement.unlock(desk, Unlock("SPY", outcome="cancelled"))
+
+
+@pytest.mark.parametrize("trace", [{"broker_filled": Decimal(2)}, {"perm_id": 5}])
+def test_any_trace_of_an_order_proves_that_it_was_sent(build: Any, trace: dict[str, Any]) -> None:
+    """[R2] A count of fills that no execution explains yet is one."""
+    desk = unknown_order_desk(build, **{"perm_id": 0, **trace})
+    with pytest.raises(CannotSettle, match="so it is not not_sent; say cancelled"):
+        settlement.unlock(desk, Unlock("SPY", outcome="not_sent"))
+
+
+def two_spys(build: Any) -> Desk:
+    """Two contracts of one symbol, so that only a conId says which is meant."""
+    ledger = book.post(build.ledger({1: 10}), replace(build.spy, con_id=9), build.entry(10))
+    desk: Desk = replace(build.desk(), ledgers={"a": ledger, EXTERNAL: book.EMPTY})
+    return desk
+
+
+def test_every_command_may_name_its_contract_by_con_id(build: Any) -> None:
+    desk = two_spys(build)
+    moved = settlement.transfer(desk, replace(give("a", "b", 4), con_id=9), "t", build.now)
+    assert moved.contract.con_id == 9
+    split = replace(desk, unexplained={9: Decimal(10), 1: Decimal(-10)})
+    doubled = CorporateAction(2, 1, symbol="SPY", con_id=9)
+    assert settlement.split(split, doubled, "s", build.now).contract.con_id == 9
+    with pytest.raises(CannotSettle, match="SPY is not locked"):
+        settlement.unlock(desk, Unlock("SPY", con_id=9))
+
+
+@pytest.mark.parametrize(
+    ("source", "to", "quantity", "words"),
+    [
+        ("a", "nobody", 4, "to: 'nobody' is neither EXTERNAL nor a known strategy"),
+        ("a", "b", 11, r"quantity: \+11 SPY, but a holds \+10; give a part of it, with its sign"),
+        ("a", "b", -4, r"quantity: -4 SPY, but a holds \+10"),
+        ("c", "b", 4, r"quantity: \+4 SPY, but c holds \+0"),
+        ("unheard_of", "b", 4, r"but unheard_of holds \+0"),
+    ],
+)
+def test_a_transfer_of_what_is_not_there_is_refused(
+    build: Any, source: str, to: str, quantity: int, words: str
+) -> None:
+    """[A4]"""
+    desk = build.desk(books={"a": {1: 10}, "c": {}})
+    with pytest.raises(CannotSettle, match=words):
+        settlement.transfer(desk, give(source, to, quantity), "t", build.now)
+
+
+def test_a_part_of_a_share_may_move(build: Any) -> None:
+    desk = build.desk(books={"a": {1: "0.5"}})
+    half = replace(give("a", "b", 1), quantity=Decimal("0.5"))
+    moved = build.after(desk, settlement.transfer(desk, half, "t", build.now))
+    assert book.quantity(moved.ledgers["b"], 1) == Decimal("0.5")
+
+
+def test_a_transfer_names_its_source_and_moves_at_the_price_and_multiplier(build: Any) -> None:
+    """[A4] 2 futures that stand for 50 each, at 100, from a to b."""
+    future = Contract("ES", con_id=7, multiplier=Decimal(50))
+    held = book.post(book.EMPTY, future, build.entry(10))
+    desk = replace(build.desk(), ledgers={"a": held, EXTERNAL: book.EMPTY})
+    command = Transfer("a", "b", Decimal(2), Decimal(100), symbol="ES")
+    entries = settlement.transfer(desk, command, "transfer-t1", build.later(5)).entries
+    assert {name: (e.source, e.at, e.quantity, e.cost) for name, e in entries.items()} == {
+        "a": ("transfer-t1", build.later(5), Decimal(-2), Decimal(-10_000)),
+        "b": ("transfer-t1", build.later(5), Decimal(2), Decimal(10_000)),
+    }
+
+
+def test_a_split_waits_for_a_lock_that_it_does_not_explain(build: Any) -> None:
+    """[B2] An order of ours that nobody knows may fill before or after the split."""
+    stray = {"1": unknown_order("SPY", "paper-1-1", build.now)}
+    desk = build.desk(books={"a": {1: 10}}, locks=stray, unexplained={1: Decimal(10)})
+    with pytest.raises(CannotSettle, match=r"SPY is locked \(the broker works paper-1-1"):
+        settlement.split(desk, CorporateAction(2, 1, symbol="SPY"), "s", build.now)
+
+
+def test_parts_of_shares_are_split_to_the_part(build: Any) -> None:
+    """[B2] Half a share at 3:2 is three quarters of one, where the broker keeps such."""
+    desk = build.desk(books={"a": {1: "0.5"}}, unexplained={1: Decimal("0.25")})
+    event = settlement.split(desk, CorporateAction(3, 2, symbol="SPY"), "split-s", build.later(5))
+    entry = event.entries["a"]
+    assert (entry.quantity, entry.cost, entry.is_split) == (Decimal("0.25"), Decimal(0), True)
+    assert (entry.source, entry.at) == ("split-s", build.later(5))
+    assert set(event.entries) == {"a"}
+
+
+def test_a_ratio_that_leaves_a_fraction_says_so(build: Any) -> None:
+    """[B2]"""
+    desk = build.desk(books={"a": {1: 5}})
+    with pytest.raises(CannotSettle, match="3:2 split makes 7 and a fraction, but the broker"):
+        split_desk(build, desk, 3, 2, 9)
 
 
 def test_an_order_without_a_trace_may_be_said_to_be_unsent(build: Any) -> None:
@@ -274,6 +393,20 @@ def test_orphans_are_the_books_of_strategies_that_are_gone(build: Any) -> None:
     desk = build.desk(books={"a": {1: 10}, "gone": {1: 3, 2: -1}, "empty": {}, EXTERNAL: {1: 7}})
     found = Orphan("gone", {"SPY": Decimal(3), "VIXY": Decimal(-1)})
     assert settlement.orphans(desk) == [found]
+
+
+def test_nobody_settles_what_the_book_cash_holds(build: Any) -> None:
+    """[B1] Neither by its symbol nor by its conId; a stock of the same name is not in doubt."""
+    pair, stock = Contract("EUR", sec_type="CASH", con_id=9), Contract("EUR", con_id=8)
+    cash = {"CASH": book.post(book.EMPTY, pair, build.entry(1000))}
+    desk = build.desk(ledgers={**cash, EXTERNAL: book.EMPTY})
+    for symbol, con_id in (("EUR", 0), ("", 9)):
+        with pytest.raises(CannotSettle, match="neither"):
+            settlement.contract_named(desk, symbol, con_id)
+    held = book.post(book.EMPTY, stock, build.entry(1))
+    with_stock = replace(desk, ledgers={**desk.ledgers, "a": held})
+    assert settlement.contract_named(with_stock, "EUR", 0) == stock
+    assert settlement.orphans(desk) == []
 
 
 def test_a_contract_is_named_without_doubt_or_not_at_all(build: Any) -> None:

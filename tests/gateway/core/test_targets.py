@@ -1,10 +1,20 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from gateway.core.events import NetAsked, NetCause, Netted, Said, Ticked
 from gateway.core.records import Stored, restored
-from gateway.core.targets import counts, held, holding, is_newer, merged
+from gateway.core.targets import (
+    counts,
+    held,
+    holding,
+    is_newer,
+    last_waiting,
+    merged,
+    netted,
+)
+from schemas.documents import TargetsDocument
 
 
 @pytest.mark.parametrize(("seconds", "newer"), [(1, True), (0, False), (-1, False)])
@@ -34,8 +44,8 @@ def test_targets_said_unasked_wait_for_a_net_also_beyond_a_restart(build: Any) -
     due = build.after(build.desk(), Said(said))
     again = restored(build.desk(), Stored(targets=due.targets))
     assert (again.coalesce_at, again.coalesce_id) == (said.last_as_of, "m7")
-    netted = build.after(due, Ticked(), Netted())
-    assert restored(build.desk(), Stored(targets=netted.targets)).coalesce_at is None
+    covered = build.after(due, Ticked(), Netted())
+    assert restored(build.desk(), Stored(targets=covered.targets)).coalesce_at is None
 
 
 def test_an_answer_to_a_run_waits_for_no_net_of_its_own(build: Any) -> None:
@@ -48,6 +58,55 @@ def test_a_dry_net_leaves_what_waits_waiting(build: Any) -> None:
     dry = NetCause("allocate", "run-2", dry_run=True)
     due = build.after(build.desk(), Said(build.said("a", {1: 10})), NetAsked(dry), Netted())
     assert due.targets["a"].waits_for_net
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_newer_word_waits_for_the_net_that_the_one_before_waits_for(
+    build: Any, waits: bool
+) -> None:
+    """[N1c] A hold said after targets that no net has covered takes that net away from nobody."""
+    known = build.said("a", {1: 10}, waits_for_net=waits)
+    for status in ("targets", "hold"):
+        said = build.said("a", {1: 6}, as_of=build.later(1), last_status=status)
+        assert merged(known, said).waits_for_net is waits
+
+
+def test_a_net_covers_all_that_waits_and_touches_nothing_else(build: Any) -> None:
+    still = {"a": build.said("a", {1: 1})}
+    assert netted(still) is still
+    after = netted({**still, "b": build.said("b", {1: 2}, waits_for_net=True)})
+    assert after == {**still, "b": build.said("b", {1: 2})}
+
+
+def test_the_newest_that_waits_is_the_one_a_net_is_owed_for(build: Any) -> None:
+    """[N1c] Of the same time, the strategy that sorts last; what waits for nothing is passed by."""
+    times = {"a": 5, "b": 5, "c": 1, "d": 9, "e": None}
+    known = {
+        name: build.said(
+            name,
+            {1: 1},
+            last_as_of=None if seconds is None else build.later(seconds),
+            waits_for_net=name != "d",
+        )
+        for name, seconds in times.items()
+    }
+    assert last_waiting(known) is known["b"]
+    assert last_waiting({"d": known["d"], "e": known["e"]}) is None
+
+
+def test_what_was_said_last_is_on_record_beside_the_last_good_targets(build: Any) -> None:
+    """[T1, T2] A repetition is known by its digest, whatever its status."""
+    last = {
+        "last_status": "error",
+        "last_reason": "no bars",
+        "last_as_of": build.later(9),
+        "last_message_id": "m9",
+        "last_run_id": "run-9",
+        "last_digest": "d9",
+    }
+    known = build.said("a", {1: 10})
+    assert held(known, build.said("a", {}, **last)) == replace(known, **last)
+    assert held(None, build.said("a", {}, **last)) == TargetsDocument("a", **last)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from gateway.core.netting import Plan
 from schemas.documents import Latch, RefusalEntry
 from schemas.messages import Report
 from schemas.settings import ControlDocument
-from schemas.values import Mode, TradingState
+from schemas.values import Contract, Mode, TradingState
 
 
 def told(build: Any, before: Desk, after: Desk) -> list[tuple[str, str]]:
@@ -160,6 +160,25 @@ def test_a_refusal_names_who_and_what(build: Any, entry: RefusalEntry, sentence:
     report = telling.refused(Mode.PAPER, entry, "run-1", build.now)
     assert (report.kind, report.sentence) == ("refusal", sentence)
     assert report.details == {"rule": "r", "value": entry.value, "bound": entry.bound}
+
+
+def test_a_foreign_execution_is_told_by_one_gateway_only(build: Any) -> None:
+    """[B2] The four questions tell it again after every restart."""
+    execution = build.execution("f.1.01", -5, order_ref="")
+    told = build.after(build.desk(ledgers={}), execution)
+    (report,) = telling.happened(build.desk(ledgers={}), told, build.now)
+    assert report.sentence.startswith("-5 SPY at 100 by somebody else, booked to EXTERNAL")
+    restarted = build.desk(ledgers=told.ledgers)
+    assert [*telling.happened(restarted, build.after(restarted, execution), build.now)] == []
+
+
+def test_money_that_a_person_changed_is_told_as_booked_to_cash(build: Any) -> None:
+    """[B1]"""
+    pair = Contract("EUR", sec_type="CASH", con_id=9)
+    execution = build.execution("fx.1.01", 7, order_ref="", contract=pair)
+    before = build.desk(ledgers={})
+    (report,) = telling.happened(before, build.after(before, execution), build.now)
+    assert report.sentence.startswith("+7 EUR at 100 by somebody else, booked to CASH")
 
 
 def test_a_run_s_end_is_told_after_what_happened_in_it(build: Any) -> None:

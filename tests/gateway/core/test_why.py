@@ -106,3 +106,12 @@ def test_only_crosses_of_the_contract_belong_to_the_story(build: Any) -> None:
     run = replace(found.run, crosses=("paper-1-1-cross", "paper-21-1-cross"))
     assert crosses_of(found.order, run) == ["paper-1-1-cross"]
     assert crosses_of(found.order, None) == []
+
+
+def test_the_story_says_that_an_order_was_held_back_and_is_half_of_a_flip(build: Any) -> None:
+    """[N6] (behaviour 4.7)"""
+    known = evidence(build)
+    told = story(replace(known, order=replace(known.order, is_flip=True, good_after=build.now)))
+    assert told[1] == "The broker was to hold it back until 2026-01-05T15:00:00+00:00."
+    assert told[2].startswith("It goes to 0 and no further; what is wanted beyond follows")
+    assert [sentence for sentence in told if sentence not in told[1:3]] == story(known)

@@ -7,7 +7,6 @@ import pytest
 
 from gateway.core.desk import Desk
 from gateway.core.wishes import (
-    all_wanted_changes,
     contracts,
     in_flight_shares,
     wanted_changes,
@@ -17,8 +16,7 @@ from schemas.documents import WantedChange
 
 
 def wish(build: Any, desk: Desk, strategy: str = "a") -> WantedChange | None:
-    changes = wanted_changes(desk, build.spy, {}, build.now)
-    return next((c for c in changes if c.strategy == strategy), None)
+    return next((c for c in build.wanted(desk) if c.strategy == strategy), None)
 
 
 def change(build: Any, desk: Desk, strategy: str = "a") -> Decimal:
@@ -168,7 +166,7 @@ def test_a_suppressed_change_says_so(build: Any) -> None:
 def test_a_dry_runs_targets_lie_over_the_stored_ones(build: Any) -> None:
     desk = build.desk({"a": {1: 10}})
     overlay = {"a": build.said("a", {1: 100})}
-    assert [c.change for c in wanted_changes(desk, build.spy, overlay, build.now)] == [100]
+    assert [c.change for c in build.wanted(desk, overlay=overlay)] == [100]
 
 
 def test_external_alone_puts_no_contract_up_for_trade(build: Any) -> None:
@@ -177,20 +175,24 @@ def test_external_alone_puts_no_contract_up_for_trade(build: Any) -> None:
     assert set(contracts(desk, {})) == {1, 2}
 
 
-def test_all_wanted_changes_are_those_of_each_contract_in_the_order_of_conids(build: Any) -> None:
+def test_wanted_changes_come_by_conid_and_by_name_of_those_concerned(build: Any) -> None:
     """[N3]"""
-    order = build.order({"a": 5, "b": 3})
+    order = build.order({"b": 3, "a": 5})
     desk = build.desk({"a": {2: 5, 1: 7}, "b": {1: 3}}, {"b": {1: 2}, "c": {3: 4}}, orders=[order])
-    found = all_wanted_changes(desk, {}, build.now)
-    assert list(found) == [1, 2, 3]
-    for contract, changes in found.values():
-        assert changes == wanted_changes(desk, contract, {}, build.now)
+    found = wanted_changes(desk, {}, build.now)
+    names = {con_id: [c.strategy for c in changes] for con_id, (_, changes) in found.items()}
+    assert list(names.items()) == [(1, ["a", "b"]), (2, ["a"]), (3, ["c"])]
     assert {c.strategy: c.change for c in found[1][1]} == {"a": 2, "b": -2}
+
+
+def test_who_neither_wants_nor_has_anything_is_not_concerned(build: Any) -> None:
+    desk = build.desk({"a": {1: 0}, "b": {1: 5}})
+    assert [c.strategy for c in build.wanted(desk)] == ["b"]
 
 
 def test_where_targets_name_a_contract_twice_the_first_counts(build: Any) -> None:
     """[N2]"""
     once, again = build.said("a", {1: 5}), build.said("a", {1: 9})
     twice = replace(once, targets=(*once.targets, *again.targets))
-    (change,) = wanted_changes(build.desk({"a": twice}), build.spy, {}, build.now)
+    (change,) = build.wanted(build.desk({"a": twice}))
     assert change.effective_target == 5

@@ -31,7 +31,8 @@ def passage() -> Passage:
         (100.07, q.PlaceOrder(3, SPY, OrderTerms(what_if=True))),
         (100.20, q.PlaceOrder(4, SPY, OrderTerms())),
     ]
-    return Passage(100.0, tuple(Request(at, 1, body) for at, body in asked))
+    requests = (Request(at, 1, body, processor_seconds=at - 95) for at, body in asked)
+    return Passage(100.0, tuple(requests), processor_began=5.05)
 
 
 def test_a_passage_ends_with_the_order() -> None:
@@ -44,21 +45,24 @@ def test_a_passage_without_a_question_says_which() -> None:
 
 
 def test_the_stages_of_a_passage_add_up_to_it() -> None:
-    found = latency([Round(passage(), 0.1, 0.02)], {})
+    found = latency([Round(passage(), 0.1, 0.02, 0.06)], {})
     assert sum(stage.median for stage in found.stages.values()) == pytest.approx(0.2)
     assert found.stages[LAST_STAGE].median == pytest.approx(0.15)
 
 
 def test_the_floor_holds_the_questions_and_leaves_out_cancels_and_the_order() -> None:
-    found = latency([Round(passage(), 0.1, 0.02)], {})
+    found = latency([Round(passage(), 0.1, 0.02, 0.06)], {})
     assert found.questions.median == 4
     assert found.floor.median == pytest.approx(0.12)
 
 
 def test_latency_is_told_over_its_floor() -> None:
-    text = report.latency("embedded", latency([Round(passage(), 0.1, 0.02)], {}))
+    text = report.latency("embedded", latency([Round(passage(), 0.1, 0.02, 0.06)], {}))
     assert "command → first order at the socket                  200 (200–200) ms" in text
     assert "1.67×" in text
+    processor = next(line for line in text.splitlines() if "processor time: the path" in line)
+    assert "150 (150–150) ms" in processor
+    assert "2.50×" in processor
     assert "1 rounds" in text
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import tempfile
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -39,6 +40,16 @@ async def test_a_stack_runs_and_leaves_no_folder_and_no_task(
         assert stack.simulator.clock.now() == OPENING
     assert list(tmp_path.iterdir()) == []
     assert asyncio.all_tasks() == before
+
+
+async def test_a_guarded_stack_has_a_guard_beside_the_gateway(options: StackOptions) -> None:
+    """[R4] With a client id of its own, at the same broker."""
+    async with running("embedded", replace(options, guarded=True)) as stack:
+        async with asyncio.timeout(30):
+            while stack.simulator.exchange.clients != {1, 2}:
+                stack.check()
+                await asyncio.sleep(0.01)
+        assert [task.get_name() for task in stack.tasks] == ["the gateway", "the guard"]
 
 
 async def test_a_stack_is_taken_down_when_its_user_fails(

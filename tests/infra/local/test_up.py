@@ -11,7 +11,7 @@ import pytest
 
 from infra.local.up import instructions
 from schemas import codec
-from schemas.messages import Resume, Run, Target, Targets
+from schemas.messages import Halt, Resume, Run, Target, Targets
 
 START = datetime(2026, 2, 27, 15, tzinfo=UTC)
 EMBEDDED = instructions("127.0.0.1:1111", "", START)
@@ -41,11 +41,12 @@ def test_the_lines_for_gcloud_are_complete() -> None:
 
 
 def test_the_messages_mean_what_the_text_says_in_that_order() -> None:
-    (first, resume), (second, targets), (third, run) = messages(EMBEDDED)
-    assert (first, second, third) == ("commands-paper", "targets-paper", "commands-paper")
+    topics, (resume, targets, run, halt) = zip(*messages(EMBEDDED), strict=True)
+    assert topics == ("commands-paper", "targets-paper", "commands-paper", "commands-paper")
     assert codec.decode_command(resume) == Resume(by="me")
     assert codec.decode(Targets, targets) == Targets("manual", (Target("SPY", Decimal(10)),))
     assert codec.decode_command(run) == Run()
+    assert codec.decode_command(halt) == Halt(by="me")
 
 
 def test_the_emulators_get_the_same_messages() -> None:
