@@ -1,6 +1,7 @@
 # A newcomer needs make and Python 3.12 or 3.13, nothing else. Bare `make` lists the targets.
 
 STACK ?= embedded
+KILLS ?= 200
 SOURCES := $(wildcard schemas functions gateway infra)
 UNIT := $(wildcard tests/schemas tests/functions tests/gateway tests/infra tests/test_tidy.py)
 WHOLE := $(wildcard tests/clients tests/conformance tests/integration tests/simulation tests/system)
@@ -14,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up check test test-clients bench nightly lock clean
+.PHONY: help setup demo up check test test-clients test-kill bench mutants nightly lock clean
 
 help: ## list the targets
 	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -41,12 +42,20 @@ test: check ## everything: check, then conformance, integration, simulation and 
 test-clients: setup ## one script against the simulator, played by ib_async and by IB's own client
 	REQUIRE_CLIENTS=1 $(PYTEST) tests/clients
 
+test-kill: setup ## SIGKILL of the real gateway over Google's emulators, 20 to 30 minutes: [KILLS=200]
+	KILLS="$(KILLS)" $(PYTEST) -rP tests/integration/test_kill_and_restart.py
+
 bench: setup ## measure, as ratios in one run
 	$(RUN) -m infra.bench
 
-nightly: setup ## the long version: many more hypothesis examples, then bench
-	HYPOTHESIS_PROFILE=nightly REQUIRE_CLIENTS=1 $(PYTEST) tests
+mutants: setup ## change the core a little and see that a test fails: [MODULES="netting orders"]
+	@bin/setup mutants
+	$(RUN) -m infra.mutants $(MODULES)
+
+nightly: setup ## the long version: many more hypothesis examples, then bench, then mutants
+	HYPOTHESIS_PROFILE=nightly REQUIRE_CLIENTS=1 KILLS="$(KILLS)" $(PYTEST) tests
 	$(RUN) -m infra.bench
+	$(MAKE) mutants
 
 lock: ## write requirements/*.txt anew from pyproject.toml: [UPGRADE=1]
 	@python=$$(bin/find-python) && $$python -m venv .venv-lock
@@ -55,5 +64,5 @@ lock: ## write requirements/*.txt anew from pyproject.toml: [UPGRADE=1]
 	@rm -rf .venv-lock
 
 clean: ## remove what the other targets made
-	rm -rf .venv .venv-ibapi .venv-lock .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-ibapi .venv-lock .venv-mutants .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
