@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from gateway import commands, dealing
 from gateway.archive import run_path
+from gateway.core import limits
 from gateway.core.broker import BrokerEvent, Connection
 from gateway.core.desk import Desk
 from gateway.core.events import Silent, Ticked
@@ -145,7 +146,7 @@ class Commander:
             used = _acked(used)  # what waited was written with the net
             self.floor.happen(Ticked())
         await self._start_waiting_run()
-        await self._cancel_while_halted()
+        await self._cancel_forbidden()
         self._handling = False
 
     async def _work(self, leaving: AsyncExitStack) -> None:
@@ -321,13 +322,11 @@ class Commander:
             command, run = self._waiting_runs.popleft()
             await commands.carry_out(self.floor, command, run)
 
-    async def _cancel_while_halted(self) -> None:
-        """Whatever of ours works while trading is halted is cancelled, also what began since."""
-        desk = self.floor.desk
-        orders = desk.orders.values()
-        working = [order for order in orders if order.state == "WORKING" and not order.outcome]
-        if desk.control.state is TradingState.HALTED and working:
-            await dealing.cancel(self.floor, working)
+    async def _cancel_forbidden(self) -> None:
+        """Whatever of ours works against the trading state is cancelled, also what began since."""
+        forbidden = limits.forbidden(self.floor.desk)
+        if forbidden:
+            await dealing.cancel(self.floor, forbidden)
             await self.floor.persist()
 
     def _notice_silence(self) -> bool:

@@ -14,11 +14,12 @@ from gateway.core.contract_limits import account_prefix, contract_allowed, order
 from gateway.core.desk import Desk
 from gateway.core.market_limits import market_hours
 from gateway.core.order_policy import order_policy
+from gateway.core.orders import in_flight
 from gateway.core.price_limits import delayed_data, price_collar, quote_age
-from schemas.documents import RefusalEntry
+from schemas.documents import OrderDocument, RefusalEntry
 from schemas.values import OWNERLESS, TradingState
 
-__all__ = ["LIMITS", "NAMES", "Candidate", "held", "is_increasing", "refusal"]
+__all__ = ["LIMITS", "NAMES", "Candidate", "forbidden", "held", "is_increasing", "refusal"]
 
 
 def refusal(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEntry | None:
@@ -28,6 +29,19 @@ def refusal(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEntry | N
         if refused is not None:
             return refused
     return None
+
+
+def forbidden(desk: Desk) -> list[OrderDocument]:
+    """Our working orders that the trading state allows no more, and that are not cancelled yet.
+
+    All while halted; while reduce-only those that would grow the broker's position. A latch or a
+    person may come when they are at the broker already.
+    """
+    state = desk.trading_state
+    working = [o for o in desk.orders.values() if o.state == "WORKING" and not o.outcome]
+    if state is not TradingState.REDUCE_ONLY:
+        return working if state is TradingState.HALTED else []
+    return [o for o in working if is_increasing(desk.position(o.contract.con_id), in_flight(o))]
 
 
 def trading_state(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEntry | None:

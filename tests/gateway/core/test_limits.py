@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from gateway.core.desk import Desk
-from gateway.core.limits import LIMITS, Candidate, exchange_rate, refusal
+from gateway.core.limits import LIMITS, Candidate, exchange_rate, forbidden, refusal
 from schemas.documents import Latch, Lock, RefusalEntry
 from schemas.settings import ControlDocument
 from schemas.values import Contract, Mode, TradingState
@@ -50,6 +50,33 @@ def test_no_rule_stands_in_the_table_twice() -> None:
 
 
 # ---------------------------------------------------------------------- trading state and locks
+
+
+@pytest.mark.parametrize(
+    ("state", "held", "is_forbidden"),
+    [
+        (TradingState.ACTIVE, 0, False),
+        (TradingState.REDUCE_ONLY, 0, True),
+        (TradingState.REDUCE_ONLY, -10, False),
+        (TradingState.REDUCE_ONLY, -9, True),
+        (TradingState.HALTED, -10, True),
+    ],
+)
+def test_what_the_trading_state_allows_no_more_is_to_be_cancelled(
+    build: Any, state: TradingState, held: int, is_forbidden: bool
+) -> None:
+    """10 of the 15 bought are still to come: of -10 they make 0, of -9 they make 1."""
+    desk = build.desk({}, {"a": {1: held}}, orders=[build.order({"a": 15}, filled=Decimal(5))])
+    desk = replace(desk, control=ControlDocument(state))
+    assert [order.order_ref for order in forbidden(desk)] == ["paper-1-1"] * is_forbidden
+
+
+@pytest.mark.parametrize(
+    "said", [{"state": "CANCELLING"}, {"state": "DONE"}, {"outcome": "cancelled"}]
+)
+def test_what_is_cancelled_already_is_not_cancelled_again(build: Any, said: dict[str, str]) -> None:
+    desk = build.desk({}, {}, orders=[build.order({"a": 15}, **said)])
+    assert forbidden(replace(desk, control=ControlDocument())) == []
 
 
 @pytest.mark.parametrize(
