@@ -262,8 +262,10 @@ def _(event: ExecutionDocument, desk: Desk, at: datetime) -> Desk:
     if order is None:
         # One of ours that we do not know is no manual trade: left out, it shows as UNEXPLAINED.
         return desk if own_ref(desk.mode, event.order_ref) else _foreign(desk, event)
-    filled = attribution.with_shares(order, fill(order, event, at))
-    return desk if filled is order else _with_order(desk, filled)
+    filled = fill(order, event, at)
+    if filled is order:
+        return desk  # told again, as each reading tells the whole day's
+    return _with_order(desk, attribution.with_shares(order, filled))
 
 
 @evolve.register
