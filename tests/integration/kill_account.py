@@ -66,6 +66,7 @@ async def left(world: World) -> Left:
         "latches": "latches",
         "runs": "runs",
         "snapshots": "positions",
+        "activity": "activity",
     }
     documents = {
         name: {path.rpartition("/")[2]: data for path, data in (await world.store.list(at)).items()}
@@ -92,6 +93,7 @@ def wrongs(found: Left, bounds: Mapping[str, tuple[int, int]]) -> list[str]:
         *_beyond(found, bounds),
         *_books(found),
         *_law(found),
+        *_locked(found),
         *(f"runs/{n} is {r['state']}" for n, r in _runs(found) if r["state"] != "DONE"),
     ]
 
@@ -136,8 +138,9 @@ def _orders(found: Left) -> Iterator[str]:
         elif Decimal(document["filled"]) != order.filled * order.terms.side:
             yield f"{ref} filled {order.filled} at the broker, {document['filled']} is written"
     for ref, document in found.documents["orders"].items():
-        if ref not in known and document["outcome"] != "not_sent":
-            yield f"{ref} is {document['outcome']}, and the broker never had it"
+        if (document["outcome"] == "not_sent") == (ref in known):
+            had = "had" if ref in known else "never had"
+            yield f"{ref} is {document['outcome'] or 'without an outcome'}; the broker {had} it"
 
 
 def _fills(found: Left) -> Iterator[str]:
@@ -206,6 +209,17 @@ def _law(found: Left) -> Iterator[str]:
     unexplained = found.documents["snapshots"].get("paper", {}).get("unexplained", {})
     if unexplained and not found.locks:
         yield f"UNEXPLAINED without a lock: {unexplained}"
+
+
+def _locked(found: Left) -> Iterator[str]:
+    """Nothing was ever locked: all that a dead gateway left in doubt was settled by orderRef [R1].
+
+    An order called unsent while the broker works it would do no harm but this: its fills are booked
+    in any state, and until it is over its contract is locked, for a person to look at.
+    """
+    for document in found.documents["activity"].values():
+        if " is locked: " in document["sentence"]:
+            yield f"in between, {document['sentence']}"
 
 
 def _runs(found: Left) -> list[tuple[str, Mapping[str, Any]]]:

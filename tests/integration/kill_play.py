@@ -7,8 +7,9 @@ becomes of the gateway, as the world does.
 
 import asyncio
 import json
+import re
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -56,13 +57,13 @@ MARKET_SPEED: Final = 2.0
 PATIENCE_SECONDS: Final = 180.0
 """For any one thing: a lease that ends (33 s), messages that come again (10 to 60 s)."""
 
-WORD_SECONDS: Final = 90.0
-"""For a word to come through; after that it is said again, as a schedule does. It is a level."""
-
 AFTERWARDS_SECONDS: Final = 20.0
 """For what follows by itself when all orders are over: commissions, a run document's end."""
 
 ROUNDS_MAX: Final = 8
+
+_WORD: Final = re.compile(rb'"strategy": "(\w+)", "targets": .*?"as_of": "([^"]+)"', re.DOTALL)
+"""A strategy's word on its way to a gateway."""
 
 
 class NeverCame(Exception):
@@ -90,7 +91,6 @@ class Played:
     wrongs: tuple[str, ...]
     locks: Mapping[str, str]
     crosses: int
-    said_again: int
     said: tuple[str, ...]
     seconds: float
 
@@ -115,13 +115,17 @@ class Play:
     lives: int = 0
     is_up: bool = False
     last_said: dict[str, datetime] = field(default_factory=dict)
-    said_again: int = 0
+    heard: dict[tuple[str, str], list[int]] = field(default_factory=lambda: defaultdict(list))
+    """To which lives of the gateway the bus gave each word, by strategy and time."""
     _struck_at: float = 0.0
     _refs_then: frozenset[str] = frozenset()
     _asked: asyncio.Queue[Delivery] = field(default_factory=asyncio.Queue)
 
     async def look(self, piece: Piece) -> bool:
         """All pieces of all wires come by here."""
+        if piece.line == "bus" and piece.way == "down":
+            for strategy, as_of in _WORD.findall(piece.data):
+                self.heard[strategy.decode(), as_of.decode()].append(self.lives)
         return not self.strikes or await self.strikes[0].look(piece)
 
     def note(self) -> None:
@@ -185,6 +189,18 @@ class Play:
         self.last_said[strategy] = now
         await self._publish("targets-paper", {**body, "run_id": run_id} if run_id else body)
 
+    async def written(self) -> None:
+        """Wait until everybody's last word is written. Each is said once, so none may be lost."""
+        try:
+            await self.until("every word is written", self._is_all_written)
+        except NeverCame as error:
+            heard = (
+                f"{name}'s of {at.isoformat()} was given to gateways "
+                f"{self.heard[name, at.isoformat()]}"
+                for name, at in self.last_said.items()
+            )
+            raise NeverCame("; ".join((str(error), *heard))) from error
+
     async def command(self, name: str, run_id: str) -> None:
         """Publish a command, once, and wait until its run is over, however."""
         await self._publish("commands-paper", {"command": name, "run_id": run_id})
@@ -210,18 +226,16 @@ class Play:
         await self.until("a gateway has recovered", self.world.has_recovered)
         await self.say("beta")
         await self.command("run", "r1")
+        await self.written()
         await self.until("r1's orders trade, or there are none", self._is_half_filled)
 
     async def second_part(self) -> None:
         """Everybody says something new, unasked; then it is reconciled until nothing changes."""
         self.wants = dict(LAST)
-        await self._say_all()
-        try:
-            await self.until("all is written", self._is_all_written, WORD_SECONDS)
-        except NeverCame:  # the emulator may offer it to a dead process's stream for minutes
-            self.said_again += 1
-            await self._say_all()
-            await self.until("everybody's last word is written", self._is_all_written)
+        await self._pass(1.0)  # of two words at the same instant the first would count [T2]
+        for strategy in self.wants:
+            await self.say(strategy)
+        await self.written()
         await self.converge("c")
         while self.strikes:
             strike, life = self.strikes[0], self.lives
@@ -265,7 +279,6 @@ class Play:
         return (await self.world.store.get(path) or {}).get("state") == state
 
     async def _is_all_written(self) -> bool:
-        """No word is lost, though the emulator offers it to dead processes again and again."""
         found = await self.world.store.list("positions/paper/targets")
         written = {path.rpartition("/")[2]: data["last_as_of"] for path, data in found.items()}
         return written == self.last_said
@@ -279,11 +292,6 @@ class Play:
             return False
         orders = await self.world.store.list("positions/paper/openOrders")
         return all(order["state"] == "DONE" for order in orders.values())
-
-    async def _say_all(self) -> None:
-        await self._pass(1.0)  # of two words at the same instant the first would count [T2]
-        for strategy in self.wants:
-            await self.say(strategy)
 
     async def _pass(self, seconds: float) -> None:
         simulator = self.world.simulator
@@ -362,7 +370,6 @@ async def played(emulators: Emulators, folder: Path, strikes: list[Strike]) -> P
             tuple(wrong),
             found.locks,
             len(found.documents["crosses"]),
-            p.said_again,
             tuple(p.world.said),
             time.monotonic() - begun,
         )

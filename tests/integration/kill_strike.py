@@ -18,9 +18,6 @@ from tests.integration.wires import Line, Piece, Way
 
 type Side = Literal["before", "after"]
 
-HOLD_SECONDS: Final = 0.3
-"""So long a server has to act on a piece whose answer the gateway will never see."""
-
 HEARING_SECONDS: Final = 0.2
 """A process told to stop has turned to it by then: what it sends later, it sends knowingly."""
 
@@ -32,7 +29,8 @@ class Moment:
     """Pieces of one kind: on which wire, which way, what they begin with and have in them.
 
     `often` is how often it comes in a play, at least; one of them is struck. `is_preview` tells
-    IB's two uses of one message apart: whether an order was journaled before.
+    IB's two uses of one message apart: whether an order was journaled before. A server has
+    `hold_seconds` to act on a piece whose answer the gateway will never see.
     """
 
     name: str
@@ -42,6 +40,7 @@ class Moment:
     has: tuple[bytes, ...] = ()
     often: int = 1
     is_preview: bool | None = None
+    hold_seconds: float = 0.3
 
     def fits(self, piece: Piece, journaled: set[bytes]) -> bool:
         """Whether the piece is of this kind."""
@@ -72,6 +71,14 @@ TARGETS_HEARD: Final = Moment("targets heard", "bus", "down", has=(b'"targets"',
 SETTLED: Final = Moment(
     "an ack or a lease of a message", "bus", has=(b"/subscriptions/gateway-",), often=12
 )
+# An acknowledge and a lease begin alike; then come ack ids (field 2) or seconds (field 3). What is
+# acked too early must find no time to be written after all, so these are struck at once.
+TARGETS_ACKED: Final = Moment(
+    "an ack of targets", "bus", has=(b"/gateway-targets-paper\x12",), often=3, hold_seconds=0.0
+)
+COMMAND_ACKED: Final = Moment(
+    "an ack of a command", "bus", has=(b"/gateway-commands-paper\x12",), often=2, hold_seconds=0.0
+)
 MARKET: Final = Moment("a market published", "bus", has=(b"/topics/market-",), often=1)
 REPORT: Final = Moment("a report published", "bus", has=(b"/topics/reports-",), often=6)
 PREVIEW: Final = Moment("a what-if on the socket", "broker", starts=b"3\0", is_preview=True)
@@ -92,14 +99,16 @@ STRIKES: Final[tuple[tuple[Moment, Side], ...]] = (
     (FILL_WRITTEN, "before"),
     (FILL_WRITTEN, "after"),
     (STARTED, "after"),
-    (SETTLED, "before"),
-    (TARGETS, "after"),
+    (TARGETS_ACKED, "after"),
+    (COMMAND_ACKED, "after"),
     (ANSWER, "before"),
     (ANYTHING, "before"),
     (CANCELLED, "before"),
     (FILL, "after"),
     (ANSWER, "after"),
     (TARGETS, "before"),
+    (TARGETS, "after"),
+    (SETTLED, "before"),
     (DONE, "before"),
     (DONE, "after"),
     (COMMISSION, "before"),
@@ -222,7 +231,9 @@ class Strike:
         self._holding = True
         if piece.way == "up":
             self._held_back.add(piece.line)
-            asyncio.get_running_loop().call_later(HOLD_SECONDS + self.wait_seconds, self.now)
+            asyncio.get_running_loop().call_later(
+                self.moment.hold_seconds + self.wait_seconds, self.now
+            )
         else:
             asyncio.get_running_loop().call_later(self.wait_seconds, self.now)
         return True

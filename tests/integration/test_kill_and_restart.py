@@ -55,7 +55,6 @@ async def test_killed_at_any_moment_it_duplicates_nothing_and_loses_nothing(
         print(f"{times:4d}  {where}")
     kills = sum(len(play.strikes) for play in plays)
     print(f"{kills} kills; endings with a lock: {sum(bool(play.locks) for play in plays)}")
-    print(f"{sum(play.said_again for play in plays)} plays in which targets were said again")
     record_property("kills", kills)
     assert [str(play) for play in plays if play.wrongs] == []
     assert kills >= sum(len(strikes_of(number)) for number in numbers())
