@@ -20,7 +20,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from schemas.messages import Bars, Market
-from schemas.values import BarSpec, Contract
+from schemas.values import FUTURE_TYPE, BarSpec, Contract
 
 NEW_YORK: Final = ZoneInfo("America/New_York")
 SESSION_OPEN: Final = time(9, 30)
@@ -39,14 +39,33 @@ BAR_LENGTHS: Final[Mapping[str, timedelta]] = {
 """IB's words for bars shorter than a day."""
 
 
-def bars_of(market: Market, symbol: str) -> Bars | None:
-    """The bars of a symbol, None when the message has none."""
-    return next((bars for bars in market.bars if bars.contract.symbol == symbol), None)
+CHAIN_LENGTH: Final = 2
+"""Months of a future without a month that a message has bars of (decision 12)."""
 
 
-def closes(market: Market, symbol: str) -> tuple[float, ...]:
-    """A symbol's closes, oldest first; none when the message has no bars of it."""
-    bars = bars_of(market, symbol)
+def bars_of(market: Market, name: str) -> Bars | None:
+    """The bars of a contract by its name (`SPY`, `MESH6`), None when the message has none.
+
+    The symbol of a future will do where the message has one month of it.
+    """
+    named = [bars for bars in market.bars if bars.contract.name == name]
+    found = named or [bars for bars in market.bars if bars.contract.symbol == name]
+    return found[0] if len(found) == 1 else None
+
+
+def chain(market: Market, symbol: str) -> tuple[Bars, ...]:
+    """The bars of a future's months, the one that expires first at the front."""
+    months = [
+        bars
+        for bars in market.bars
+        if bars.contract.symbol == symbol and bars.contract.sec_type == FUTURE_TYPE
+    ]
+    return tuple(sorted(months, key=lambda bars: bars.contract.last_trade_date))
+
+
+def closes(market: Market, name: str) -> tuple[float, ...]:
+    """A contract's closes, oldest first; none when the message has no bars of it."""
+    bars = bars_of(market, name)
     return bars.close if bars else ()
 
 
@@ -55,14 +74,18 @@ def fault(market: Market, universe: Sequence[Contract], spec: BarSpec, count_min
 
     `count_min` is what the strategy's parameters need, on top of what its `BarSpec` asks for.
     """
-    found = [(contract.symbol, bars_of(market, contract.symbol)) for contract in universe]
-    for symbol, bars in found:
-        if bars is None or not bars.time:
-            return f"{symbol} has no bars"
+    legs: list[Bars] = []
+    for contract in universe:
+        found = _legs(market, contract)
+        if len(found) != (CHAIN_LENGTH if contract.is_chain else 1):
+            months = f" of {CHAIN_LENGTH} months, but of {len(found)}" if contract.is_chain else ""
+            return f"{contract.name} has no bars{months}"
+        legs += found
+    for bars in legs:
         why = _unfit(bars, market.as_of, spec, max(count_min, spec.count_min))
         if why:
-            return f"{symbol} {why}"
-    return _out_of_step([bars for _, bars in found if bars])
+            return f"{bars.contract.name} {why}"
+    return _out_of_step(legs)
 
 
 def bar_end(start: datetime, size: str) -> datetime:
@@ -73,7 +96,27 @@ def bar_end(start: datetime, size: str) -> datetime:
     return start + BAR_LENGTHS[size]
 
 
+def _legs(market: Market, contract: Contract) -> tuple[Bars, ...]:
+    """The bars in the message of what a universe names."""
+    if contract.is_chain:
+        return chain(market, contract.symbol)
+    return tuple(bars for bars in market.bars if _is_meant(contract, bars.contract))
+
+
+def _is_meant(described: Contract, found: Contract) -> bool:
+    """Whether a universe's description means that contract; a month may be six digits long."""
+    return (
+        (described.sec_type, described.currency) == (found.sec_type, found.currency)
+        and described.symbol in {"", found.symbol}
+        and described.local_symbol in {"", found.local_symbol}
+        and described.con_id in {0, found.con_id}
+        and found.last_trade_date.startswith(described.last_trade_date)
+    )
+
+
 def _unfit(bars: Bars, as_of: datetime, spec: BarSpec, count_min: int) -> str:
+    if not bars.time:
+        return "has no bars"
     if bars.size != spec.size:
         return f"has bars of {bars.size}, wanted are bars of {spec.size}"
     return _out_of_order(bars.time) or _wrong_price(bars) or _wrong_extent(bars, as_of, count_min)
@@ -127,8 +170,8 @@ def _out_of_step(legs: Sequence[Bars]) -> str:
     for other in others:
         if other.time[-1] != first.time[-1]:
             return (
-                f"{other.contract.symbol}'s newest bar is of {_text(other.time[-1])}, "
-                f"{first.contract.symbol}'s of {_text(first.time[-1])}"
+                f"{other.contract.name}'s newest bar is of {_text(other.time[-1])}, "
+                f"{first.contract.name}'s of {_text(first.time[-1])}"
             )
     return ""
 

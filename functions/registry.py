@@ -1,10 +1,11 @@
-"""Which strategies there are: name -> module, written down, never found by scanning a directory.
+"""Which strategies there are: one a file of `functions/strategies`, by its name (decision 13).
 
 A strategy's name is its document's id, its entry point's and its subscription's; renaming one
-orphans its book [B6].
+orphans its book [B6]. A new file trades nothing: its document starts disabled, with weight 0.
 """
 
 import importlib
+import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, cast
@@ -13,12 +14,19 @@ from functions.decision import Decision
 from schemas.messages import Market
 from schemas.values import BarSpec, Contract
 
+PACKAGE: Final = "functions.strategies"
+
 STRATEGIES: Final[Mapping[str, str]] = {
-    "dummy": "functions.strategies.dummy",
-    "spy_macd_vixy": "functions.strategies.spy_macd_vixy",
-    "spy_pullback": "functions.strategies.spy_pullback",
-    "test_signal_generator": "functions.strategies.test_signal_generator",
+    found.name: f"{PACKAGE}.{found.name}"
+    for found in sorted(
+        pkgutil.iter_modules(importlib.import_module(PACKAGE).__path__),
+        key=lambda found: found.name,
+    )
 }
+"""Name -> module, in the order of the names. Nothing is imported to know them."""
+
+WATCHERS: Final = ("alerts", "watchdog")
+"""The entry points that are no strategies, whose names no strategy may have."""
 
 
 class Strategy(Protocol):

@@ -62,19 +62,29 @@ def sized(market: Market, decision: Weights | Quantities) -> Sized | Hold:
 
 def _legs(market: Market, wanted: Mapping[str, Decimal]) -> dict[str, _Leg] | Hold:
     legs = {}
-    for symbol in wanted:
-        bars = bars_of(market, symbol)
-        if bars is None or not bars.close or not bars.close[-1] > 0:
-            return Hold(f"{symbol} has no price")
-        rate = _rate(market, bars.contract.currency)
-        if rate is None:
-            return Hold(
-                f"{symbol} trades in {bars.contract.currency}, the capital is in "
-                f"{market.base_currency}, and the message carries no rate of exchange"
-            )
-        unit = Decimal(str(bars.close[-1])) * bars.contract.multiplier * rate
-        legs[symbol] = _Leg(bars.contract, unit)
+    for name in wanted:
+        bars, worth = bars_of(market, name), unit(market, name)
+        if bars is None or isinstance(worth, Hold):
+            return worth if isinstance(worth, Hold) else Hold(f"{name} has no price")
+        legs[name] = _Leg(bars.contract, worth)
     return legs
+
+
+def unit(market: Market, name: str) -> Decimal | Hold:
+    """The money in quantity 1 of a contract at its last close, in the base currency.
+
+    A hold where the price or the rate of exchange is missing, saying which.
+    """
+    bars = bars_of(market, name)
+    if bars is None or not bars.close or not bars.close[-1] > 0:
+        return Hold(f"{name} has no price")
+    rate = _rate(market, bars.contract.currency)
+    if rate is None:
+        return Hold(
+            f"{name} trades in {bars.contract.currency}, the capital is in "
+            f"{market.base_currency}, and the message carries no rate of exchange"
+        )
+    return Decimal(str(bars.close[-1])) * bars.contract.multiplier * rate
 
 
 def _rate(market: Market, currency: str) -> Decimal | None:
