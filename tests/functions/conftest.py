@@ -1,93 +1,41 @@
-"""Bars to decide on, generated and recorded, and the `Market` that a run would send at a bar."""
+"""Bars to decide on, generated and recorded, and a Pub/Sub that takes what is published."""
 
 import csv
-import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import grpc
 import pytest
 from google.pubsub_v1.types import PublishRequest, PublishResponse
 
 from functions import cloud
-from functions.history import bar_end
-from schemas.messages import Bars, Market, Scalar
+from functions.history import DAY
+from functions.registry import Strategy
+from schemas.messages import Bars
 from schemas.values import Contract
-
-NEW_YORK = ZoneInfo("America/New_York")
-CON_IDS = {"SPY": 756733, "VIXY": 419275110}
+from tests.functions.histories import CON_IDS, History, generated, opening, walk, weekdays
 
 
-@dataclass(frozen=True)
-class History:
-    """Long series of bars, to cut windows from."""
+@pytest.fixture(scope="session")
+def made(remembered_histories: dict[str, History]) -> Callable[[Strategy], History]:
+    """The generated history of a strategy, made once."""
 
-    bars: tuple[Bars, ...]
-    capital: Decimal = Decimal(100_000)
-    currency: str = "USD"
-    parameters: Mapping[str, Scalar] = field(default_factory=dict)
+    def of(strategy: Strategy) -> History:
+        key = repr((strategy.UNIVERSE, strategy.BARS))
+        if key not in remembered_histories:
+            remembered_histories[key] = generated(strategy)
+        return remembered_histories[key]
 
-    def market(self, strategy: str, as_of: datetime, count: int) -> Market:
-        """What the gateway would send then: each contract's last `count` finished bars."""
-        return Market(
-            run_id="run-1",
-            strategy=strategy,
-            as_of=as_of,
-            valid_until=as_of + timedelta(hours=1),
-            capital=self.capital,
-            base_currency=self.currency,
-            bars=tuple(window(bars, as_of, count) for bars in self.bars),
-            parameters=self.parameters,
-        )
-
-    def ends(self) -> list[datetime]:
-        """The end of every bar of the first contract."""
-        return [bar_end(start, self.bars[0].size) for start in self.bars[0].time]
-
-    def until(self, as_of: datetime) -> "History":
-        """The same history with everything after `as_of` cut off."""
-        return History(tuple(window(bars, as_of, len(bars.time)) for bars in self.bars))
+    return of
 
 
-def window(bars: Bars, as_of: datetime, count: int) -> Bars:
-    finished = sum(bar_end(start, bars.size) <= as_of for start in bars.time)
-    part = slice(max(0, finished - count), finished)
-    columns = (bars.time, bars.open, bars.high, bars.low, bars.close, bars.volume)
-    t, o, h, low, c, v = (column[part] for column in columns)
-    return Bars(bars.contract, bars.size, t, o, h, low, c, v)  # type: ignore[arg-type]
-
-
-def walk(contract: Contract, size: str, times: Sequence[datetime], seed: int) -> Bars:
-    """A random walk that trends now and then, so that averages cross."""
-    rng = random.Random(seed)
-    price, drift = 480.0 if contract.symbol == "SPY" else 15.0, 0.0
-    rows = []
-    for moment in times:
-        drift = 0.9 * drift + rng.gauss(0, 0.0008)
-        close = round(price * (1 + drift + rng.gauss(0, 0.002)), 2)
-        high, low = round(max(price, close) + 0.05, 2), round(min(price, close) - 0.05, 2)
-        rows.append((moment, price, high, low, close, float(rng.randrange(10_000))))
-        price = close
-    return Bars(contract, size, *zip(*rows, strict=True))
-
-
-def weekdays(count: int) -> Iterator[date]:
-    day = date(2025, 1, 6)
-    while count:
-        if day.weekday() < 5:
-            yield day
-            count -= 1
-        day += timedelta(days=1)
-
-
-def opening(day: date) -> datetime:
-    return datetime.combine(day, time(9, 30), NEW_YORK).astimezone(UTC)
+@pytest.fixture(scope="session")
+def remembered_histories() -> dict[str, History]:
+    return {}
 
 
 @pytest.fixture(scope="session")
@@ -136,16 +84,26 @@ def recorded_days(shared_data: Path) -> History:
 
 
 @pytest.fixture(params=["generated", "recorded"])
-def history(request: pytest.FixtureRequest) -> Callable[[str], History]:
-    """The history for bars of a size; every test that asks runs on generated and recorded ones."""
-    prefix = "recorded_" if request.param == "recorded" else ""
+def history(
+    request: pytest.FixtureRequest, made: Callable[[Strategy], History]
+) -> Callable[[Strategy], History]:
+    """The history for a strategy; a test that asks runs on generated bars, and on recorded ones.
 
-    def of(size: str) -> History:
-        name = "half_hours" if size == "30 mins" else "days"
-        found: History = request.getfixturevalue(prefix + name)
-        return found
+    Where nobody has recorded the strategy's contracts, it runs on generated ones alone.
+    """
+    if request.param == "generated":
+        return made
 
-    return of
+    def recorded(strategy: Strategy) -> History:
+        name = {"30 mins": "recorded_half_hours", DAY: "recorded_days"}.get(strategy.BARS.size)
+        known = {"recorded_half_hours": {"SPY"}, "recorded_days": {"SPY", "VIXY"}}
+        wanted = {contract.symbol for contract in strategy.UNIVERSE}
+        if name is None or not wanted <= known[name]:
+            pytest.skip(f"nobody has recorded {strategy.BARS.size} of {', '.join(sorted(wanted))}")
+        found: History = request.getfixturevalue(name)
+        return replace(found, bars=tuple(b for b in found.bars if b.contract.symbol in wanted))
+
+    return recorded
 
 
 class PublisherService(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc has no types

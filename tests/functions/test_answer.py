@@ -2,13 +2,15 @@
 
 import json
 from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from functions.answer import answer
-from functions.decision import Decision
+from functions.decision import Decision, Weights
 from functions.registry import Strategy, load
 from schemas.codec import Invalid, encode
 from schemas.messages import Market, Targets
@@ -93,7 +95,7 @@ def test_a_bug_is_said_with_its_place(market: Market) -> None:
     ("parameters", "reason"),
     [
         ({"fats": 3}, "parameters: fats: unknown field, did you mean fast?"),
-        ({"fast": "3"}, "parameters: fast: expected int, got str"),
+        ({"fast": "3"}, "parameters: fast: must be a whole number, not the text '3'"),
         ({"fast": 30}, "parameters: fast must be at least 1 and below slow, signal at least 1"),
     ],
 )
@@ -113,3 +115,15 @@ def test_a_price_that_json_cannot_hold_is_invalid(market: Market) -> None:
     text["bars"][0]["close"][-1] = None
     with pytest.raises(Invalid, match=r"bars\[0\]\.close\[64\]|bars\[\.\.\.\]"):
         answer(NAME, load(NAME), json.dumps(text).encode(), {})
+
+
+def test_an_intention_is_passed_on_as_it_was_decided(market: Market) -> None:
+    """Decision 12: until when the legs go together."""
+    until = market.as_of + timedelta(days=3)
+
+    def decide(market: Market, parameters: Any) -> Decision:
+        return Weights({"SPY": Decimal(0)}, "rolls", together_until=until)
+
+    strategy = SimpleNamespace(Parameters=load(NAME).Parameters, decide=decide)
+    assert answered(market, cast(Strategy, strategy)).together_until == until
+    assert answered(market).together_until is None

@@ -1,12 +1,13 @@
 """Fit bars and unfit ones; every sentence names the contract and the numbers."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from functions.history import NEW_YORK, bar_end, bars_of, closes, fault
+from functions.history import NEW_YORK, bar_end, bars_of, chain, closes, fault
 from schemas.messages import Bars, Market
 from schemas.values import BarSpec, Contract
 
@@ -94,3 +95,52 @@ def test_closes_are_the_symbols_own_and_empty_without_bars(days: Any) -> None:
     market = days.market("spy_macd_vixy", days.ends()[-1], 3)
     assert closes(market, "VIXY") == days.bars[1].close[-3:]
     assert (closes(market, "QQQ"), bars_of(market, "QQQ")) == ((), None)
+
+
+MES = Contract("MES", "FUT", "CME")
+
+
+def with_months(market: Market, *names: str) -> Market:
+    """The message's bars as those of months that expire in the order of the names."""
+    days = ("20260320", "20260618", "20260918")
+    months = (
+        replace(MES, local_symbol=name, last_trade_date=day)
+        for name, day in zip(names, days, strict=False)
+    )
+    bars = [replace(market.bars[0], contract=month) for month in months]
+    return replace(market, bars=tuple(reversed(bars)))
+
+
+def test_a_future_without_a_month_is_two_months_the_nearer_first() -> None:
+    market = with_months(message("2025-11-25 10:31", "2025-11-25 10:00"), "MESH6", "MESM6")
+    assert [bars.contract.name for bars in chain(market, "MES")] == ["MESH6", "MESM6"]
+    assert fault(market, (MES,), SPEC, 1) == "MESH6 has 1 bars, at least 2 are needed"
+    assert (chain(market, "SPY"), bars_of(market, "MES")) == ((), None)
+    assert closes(market, "MESM6") == (1.0,)
+
+
+@pytest.mark.parametrize("names", [(), ("MESH6",), ("MESH6", "MESM6", "MESU6")])
+def test_a_chain_of_more_or_fewer_months_is_unfit(names: tuple[str, ...]) -> None:
+    market = with_months(message("2025-11-25 10:31", "2025-11-25 10:00"), *names)
+    expected = f"MES has no bars of 2 months, but of {len(names)}"
+    assert fault(market, (MES,), SPEC) == expected
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        replace(MES, last_trade_date="20260618"),
+        replace(MES, last_trade_date="202606"),
+        replace(MES, local_symbol="MESM6"),
+    ],
+)
+def test_a_month_that_the_universe_names_is_found_however_it_names_it(one: Contract) -> None:
+    market = with_months(message("2025-11-25 10:31", "2025-11-25 10:00"), "MESH6", "MESM6")
+    assert fault(market, (one,), BarSpec("30 mins", "5 D", 1)) == ""
+    assert fault(replace(market, bars=market.bars[1:]), (one,), SPEC).endswith(" has no bars")
+
+
+def test_the_only_month_of_a_future_may_be_called_by_its_symbol() -> None:
+    """With two months there the symbol is neither's name: never a guess."""
+    market = with_months(message("2025-11-25 10:31", "2025-11-25 10:00"), "MESH6")
+    assert bars_of(market, "MES") == bars_of(market, "MESH6") == market.bars[0]

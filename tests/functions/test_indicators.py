@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.indicators import ema, last_crossing, macd
+from functions.registry import load
 
 PRICES = st.lists(st.floats(1, 1000), min_size=30, max_size=60)
 
@@ -28,12 +29,12 @@ def independent_macd(closes: tuple[float, ...]) -> tuple[list[float], list[float
     return [float(x) for x in line], [float(x) for x in exact_ema(line, 9)]
 
 
-@pytest.mark.parametrize("size", ["30 mins", "1 day"])
+@pytest.mark.parametrize("name", ["test_signal_generator", "spy_macd_vixy"])
 def test_macd_equals_an_independent_computation_to_1e_9(
-    history: Callable[[str], Any], size: str
+    history: Callable[[Any], Any], name: str
 ) -> None:
     """On generated SPY bars always, on recorded ones where they are."""
-    closes = history(size).bars[0].close[-200:]
+    closes = history(load(name)).bars[0].close[-200:]
     found = macd(closes, 12, 26, 9)
     line, signal = independent_macd(closes)
     assert found.macd == pytest.approx(line, abs=1e-9, rel=0)

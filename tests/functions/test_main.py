@@ -1,17 +1,26 @@
 """Every entry point, as Pub/Sub calls it: through functions-framework, over HTTP, to a topic."""
 
 import base64
+import json
+import socket
 import sys
+import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import functions_framework
 import pytest
 
-from functions.registry import STRATEGIES
+from functions import cloud
+from functions.registry import STRATEGIES, load
+from schemas.alerts import LOG_FIELDS
 from schemas.codec import decode, encode
-from schemas.messages import Market, Targets
+from schemas.messages import Market, Report, Targets
+from schemas.values import Mode
+from schemas.watch import Watch
 
 # functions-framework 3.10.2 asks for the time in a way that Python 3.12 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")
@@ -39,9 +48,13 @@ def client(name: str) -> Any:
 
 def pushed(market: Market, strategy: str) -> dict[str, Any]:
     """The body that a push subscription sends."""
+    return enveloped(encode(market), {"strategy": strategy})
+
+
+def enveloped(data: bytes, attributes: dict[str, str] | None = None) -> dict[str, Any]:
     message = {
-        "data": base64.b64encode(encode(market)).decode(),
-        "attributes": {"strategy": strategy},
+        "data": base64.b64encode(data).decode(),
+        "attributes": attributes or {},
         "messageId": "1",
         "message_id": "1",
         "publishTime": "2026-11-23T02:04:20.427Z",
@@ -59,8 +72,8 @@ EVENTARC = {
 
 
 @pytest.fixture
-def market(half_hours: Any, days: Any, name: str) -> Market:
-    history = days if name == "spy_macd_vixy" else half_hours
+def market(made: Any, name: str) -> Market:
+    history = made(load(name))
     found: Market = history.market(name, history.ends()[-1], 200)
     return found
 
@@ -104,3 +117,88 @@ def test_a_message_that_cannot_be_published_is_answered_with_500(
     assert response.status_code == 500
     assert "the environment variable MODE is not set" in caplog.text
     assert pubsub.requests == []
+
+
+# ------------------------------------------------------------------ the two that watch
+
+LOCKED = Report(
+    "alert",
+    datetime(2026, 1, 9, 17, tzinfo=UTC),
+    Mode.PAPER,
+    "SPY is locked: 10 are unexplained",
+    con_id=756733,
+    details={"lock": "unexplained"},
+)
+
+
+@pytest.fixture
+def no_firestore(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Firestore is where nobody listens; its client is not patient."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", f"127.0.0.1:{taken.getsockname()[1]}")
+        monkeypatch.setattr(cloud, "RECORD_SECONDS", 0.3)
+        cloud.records.cache_clear()
+        yield
+        cloud.records.cache_clear()
+
+
+@pytest.mark.parametrize("headers", [{}, EVENTARC], ids=["push", "eventarc"])
+def test_alerts_writes_one_line_of_json_and_publishes_nothing(
+    pubsub: Any, no_firestore: None, capsys: Any, headers: dict[str, str]
+) -> None:
+    """Even where Firestore is away: told twice is better than never."""
+    response = client("alerts").post("/", json=enveloped(encode(LOCKED)), headers=headers)
+    assert response.status_code == 200
+    (line,) = capsys.readouterr().out.splitlines()
+    assert set(json.loads(line)) == set(LOG_FIELDS)
+    assert json.loads(line)["alert"] == "lock_unexplained"
+    assert pubsub.requests == []
+
+
+def test_a_webhook_that_is_away_is_answered_with_500_and_named_in_no_log(
+    pubsub: Any,
+    no_firestore: None,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with HTTPServer(("127.0.0.1", 0), Busy) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_port}/unspeakable"
+        monkeypatch.setenv("ALERT_WEBHOOK_URL", url)
+        response = client("alerts").post("/", json=enveloped(encode(LOCKED)))
+        thread.join(30)
+    assert response.status_code == 500
+    assert "the webhook did not take it" in caplog.text
+    assert "unspeakable" not in caplog.text
+
+
+class Busy(BaseHTTPRequestHandler):
+    """A webhook that asks for an hour."""
+
+    def do_POST(self) -> None:
+        self.send_response(429)
+        self.send_header("Retry-After", "3600")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def test_a_wrong_setting_fails_the_start_of_alerts_and_of_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """So that a deployment fails, and not the first alert."""
+    monkeypatch.setenv("ALERT_WEBHOOK_SEVERITY_MIN", "LOUD")
+    with pytest.raises(ValueError, match="SEVERITY_MIN is 'LOUD'"):
+        client("alerts")
+    client("watchdog")
+    client("dummy")
+
+
+def test_a_watchdog_that_cannot_look_is_answered_with_500_and_looks_again(
+    pubsub: Any, no_firestore: None
+) -> None:
+    response = client("watchdog").post("/", json=enveloped(encode(Watch())))
+    assert (response.status_code, pubsub.requests) == (500, [])
