@@ -23,8 +23,8 @@ help: ## list the targets
 setup: ## make .venv from the locked requirements (every other target does it when needed)
 	@bin/setup
 
-demo: setup ## play one trading day: [STACK=embedded|emulators] [BARS=folder] [DAY=2019-12-20]
-	@$(RUN) -m infra.local demo --stack "$(STACK)" $(if $(BARS),--bars "$(BARS)") $(if $(DAY),--day "$(DAY)")
+demo: setup ## play one trading day: [STACK=embedded|emulators] [BARS=folder] [DAY=2019-12-20] [STRATEGY=mine]
+	@$(RUN) -m infra.local demo --stack "$(STACK)" $(if $(BARS),--bars "$(BARS)") $(if $(DAY),--day "$(DAY)") $(if $(STRATEGY),--strategy "$(STRATEGY)")
 
 up: setup ## keep the whole system running until Ctrl-C: [STACK=embedded|emulators]
 	@$(RUN) -m infra.local up --stack "$(STACK)"
@@ -42,7 +42,7 @@ test: check ## everything: check, then conformance, integration, simulation and 
 test-clients: setup ## one script against the simulator, played by ib_async and by IB's own client
 	REQUIRE_CLIENTS=1 $(PYTEST) tests/clients
 
-test-kill: setup ## SIGKILL of the real gateway over Google's emulators, 20 to 30 minutes: [KILLS=200]
+test-kill: setup ## SIGKILL of the real gateway over Google's emulators, some 16 minutes: [KILLS=200]
 	KILLS="$(KILLS)" $(PYTEST) -rP tests/integration/test_kill_and_restart.py
 
 bench: setup ## measure, as ratios in one run

@@ -50,6 +50,7 @@ def _decided(market: Market, strategy: Strategy) -> Targets:
         targets=outcome.targets,
         reason=decision.reason,
         diagnostics={**decision.diagnostics, **outcome.notes},
+        together_until=decision.together_until,
     )
 
 

@@ -1,11 +1,16 @@
 """What a strategy answers: weights, quantities, or "hold" with the reason.
 
-Contracts are named by the symbol that the strategy's `UNIVERSE` gives them. A contract that is
-not named is held as it is; 0 is said, never implied [T1].
+Contracts are named by the symbol that the strategy's `UNIVERSE` gives them, futures by their local
+symbol (`MESH6`), for their months share one. A contract that is not named is held as it is; 0 is
+said, never implied [T1].
+
+`together_until`, a time with a zone, makes one intention of what is said, such as a roll: before it
+all legs are traded or none, from then on each goes alone.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 
 from schemas.messages import Scalar
@@ -21,6 +26,7 @@ class Weights:
     weights: Mapping[str, Decimal]
     reason: str
     diagnostics: Mapping[str, Scalar] = field(default_factory=dict)
+    together_until: datetime | None = None
 
     def __post_init__(self) -> None:
         _check_finite(self.weights)
@@ -39,6 +45,7 @@ class Quantities:
     quantities: Mapping[str, Decimal]
     reason: str
     diagnostics: Mapping[str, Scalar] = field(default_factory=dict)
+    together_until: datetime | None = None
 
     def __post_init__(self) -> None:
         _check_finite(self.quantities)

@@ -21,14 +21,18 @@ def respond(name: str, event: CloudEvent, publish: Callable[[Targets], None]) ->
     Raises what cannot be answered or published: the framework says 500, Pub/Sub delivers again
     and, after its last attempt, moves the message to the dead-letter topic.
     """
-    message = _message(event)
-    data = base64.b64decode(message.get("data", ""), validate=True)
-    targets = answer(name, load(name), data, message.get("attributes") or {})
+    attributes = _message(event).get("attributes") or {}
+    targets = answer(name, load(name), data_of(event), attributes)
     if targets is None:
         log.info("%s: ignored message %s, it is for another strategy", name, event["id"])
         return
     _log(targets)
     publish(targets)
+
+
+def data_of(event: CloudEvent) -> bytes:
+    """The bytes that were published. Raises `ValueError` for an event that carries none."""
+    return base64.b64decode(_message(event).get("data", ""), validate=True)
 
 
 def _message(event: CloudEvent) -> Mapping[str, Any]:
@@ -40,7 +44,7 @@ def _message(event: CloudEvent) -> Mapping[str, Any]:
 
 def _log(targets: Targets) -> None:
     level = logging.ERROR if targets.status == "error" else logging.INFO
-    wanted = ", ".join(f"{target.symbol} {target.quantity}" for target in targets.targets)
+    wanted = ", ".join(f"{target.contract.name} {target.quantity}" for target in targets.targets)
     trace = targets.diagnostics.get("traceback", "")
     story = f"{targets.strategy}: {targets.status} {wanted} ({targets.reason})"
     log.log(level, "%s run=%s %s", story, targets.run_id, trace)

@@ -14,7 +14,7 @@ from gateway.commander import Commander, Inbox
 from gateway.config import Config, session_settings
 from gateway.floor import Doors
 from gateway.lease import Lease, LeaseLost
-from gateway.ports import Bus, Conflict, Store, Unavailable
+from gateway.ports import Bus, Conflict, Denied, Store, Unavailable
 from gateway.process import Program
 from gateway.session import BrokerUnavailable, Session
 
@@ -32,7 +32,10 @@ def commander(config: Config, bus: Bus, store: Store, clock: Clock) -> Commander
 
 
 PROGRAM: Final = Program(
-    "gateway", log, commander, (BrokerUnavailable, Conflict, LeaseLost, Unavailable, OSError)
+    "gateway",
+    log,
+    commander,
+    (BrokerUnavailable, Conflict, Denied, LeaseLost, Unavailable, OSError),
 )
 
 

@@ -9,8 +9,10 @@ from gateway.core.batch_limits import TARGETS_VANISHED
 from gateway.core.events import NetAsked, NetCause, RunOpened
 from gateway.errand import CommandRefused, Errand
 from gateway.floor import Floor
+from schemas.commands import (
+    Approve,
+)
 from schemas.documents import RunDocument
-from schemas.messages import Approve
 
 _NO_OVERLAY: Final[wishes.Overlay] = {}
 

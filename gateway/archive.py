@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from typing import Any, cast
 
+from gateway.core.configuration import COMMON, overlaid
 from gateway.core.records import Documents, Stored
-from gateway.ports import Create, Document, Put, Reads, Store, Write
+from gateway.ports import Create, Delete, Document, Put, Reads, Store, Write
 from gateway.store_rules import check_document_path
 from schemas import codec
 from schemas.documents import (
@@ -52,19 +53,24 @@ class Archive:
         found = await self.store.list(collection)
         return {path.rpartition("/")[2]: decoded(kind, path, data) for path, data in found.items()}
 
-    async def write(self, documents: Documents, created: Documents | None = None) -> None:
+    async def write(
+        self,
+        documents: Documents,
+        created: Documents | None = None,
+        deleted: Sequence[str] = (),
+    ) -> None:
         """Write all or nothing; what is `created` must not exist yet."""
         self.fence()
-        await self.store.commit(writes(documents, created or {}))
+        gone = [Delete(path) for path in deleted]
+        await self.store.commit([*writes(documents, created or {}), *gone])
 
     async def settings(self) -> Settings:
-        """`config/common` overlaid by `config/{mode}`."""
-        path = path_of(Settings, name=self.mode)
-        common, own = await asyncio.gather(
-            self.store.get(path_of(Settings, name="common")), self.store.get(path)
-        )
-        merged = {**(common or {}), **(own or {})}
-        return self._decoded(Settings, f"config/common with {path}", merged)
+        """`config/common` overlaid by `config/{mode}`; a wrong field is told with its document."""
+        paths = [path_of(Settings, name=name) for name in (COMMON, self.mode)]
+        common, own = await asyncio.gather(*map(self.store.get, paths))
+        for path, data in zip(paths, (common, own), strict=True):
+            self._decoded(Settings, path, data or {})
+        return self._decoded(Settings, " with ".join(paths), overlaid(common, own))
 
     async def strategies(self) -> tuple[dict[str, StrategyDocument], list[str]]:
         """All of `strategies/`, and a sentence for each that cannot be read.

@@ -15,6 +15,7 @@ from typing import Any
 
 from google.api_core import exceptions
 from google.api_core.retry import Retry, if_exception_type
+from google.auth.exceptions import DefaultCredentialsError
 from google.cloud.pubsub_v1 import PublisherClient, SubscriberClient
 from google.cloud.pubsub_v1.publisher.exceptions import (
     FlowControlLimitError,
@@ -30,7 +31,7 @@ from google.cloud.pubsub_v1.types import (
 )
 
 from gateway.bus_rules import check_message
-from gateway.ports import Delivery, Unavailable
+from gateway.ports import Delivery, Denied, Unavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +72,11 @@ class GoogleBus:
     def __init__(self, project: str, settings: BusSettings | None = None) -> None:
         self._project = project
         self._settings = settings or BusSettings()
-        self._publisher: Any = _publisher(self._settings)
-        self._subscriber: Any = SubscriberClient()
+        try:
+            self._publisher: Any = _publisher(self._settings)
+            self._subscriber: Any = SubscriberClient()
+        except DefaultCredentialsError as error:
+            raise Denied(f"Pub/Sub needs Google credentials: {error}") from error
         self._publishing: set[asyncio.Future[str]] = set()
         self._subscriptions: list[GoogleSubscription] = []
         self._closed = False
@@ -104,6 +108,35 @@ class GoogleBus:
         running.start(functools.partial(self._stream, subscription))
         self._subscriptions.append(running)
         return running
+
+    async def topics(self) -> tuple[str, ...]:
+        """The names of all topics; see `gateway.ports.Catalogue.topics`."""
+        told = await self._listed(self._publisher.list_topics, "topics")
+        return tuple(sorted(_short(topic.name) for topic in told))
+
+    async def subscriptions(self) -> Mapping[str, str]:
+        """All subscriptions and their topics; see `gateway.ports.Catalogue.subscriptions`."""
+        told = await self._listed(self._subscriber.list_subscriptions, "subscriptions")
+        found = {_short(one.name): one.topic for one in told}
+        # Pub/Sub's own word for the topic of a subscription that outlived it.
+        return {
+            name: "" if topic == "_deleted-topic_" else _short(topic)
+            for name, topic in sorted(found.items())
+        }
+
+    async def _listed(self, ask: Callable[..., Any], what: str) -> list[Any]:
+        """Everything that a listing call tells, on a thread: Google's client blocks."""
+        seconds = self._settings.publish_deadline_seconds
+        request = {"project": f"projects/{self._project}"}
+        retry = Retry(predicate=_TRANSIENT, initial=0.1, maximum=1.0, timeout=seconds)
+        try:
+            return await asyncio.to_thread(
+                lambda: list(ask(request=request, timeout=seconds, retry=retry))
+            )
+        except (exceptions.Forbidden, exceptions.NotFound, exceptions.Unauthenticated) as error:
+            raise Denied(f"Pub/Sub refuses us the list of {what}: {error}") from error
+        except exceptions.GoogleAPIError as error:
+            raise Unavailable(f"no answer to a question for {what}: {error!r}") from error
 
     async def close(self) -> None:
         """Close all subscriptions, flush the publisher, release the connections."""
@@ -262,6 +295,11 @@ async def _published(waiting: "asyncio.Future[str]", topic: str, deadline_second
         raise  # our permissions are wrong: no waiting mends it
     except (exceptions.GoogleAPIError, TimeoutError, FlowControlLimitError) as error:
         raise Unavailable(f"no answer to a publish to {topic!r}: {error!r}") from error
+
+
+def _short(path: str) -> str:
+    """`projects/p/topics/t` -> `t`."""
+    return path.rpartition("/")[2]
 
 
 def _delivery(subscription: str, message: Any) -> Delivery:

@@ -28,8 +28,18 @@ from gateway.intake import RUN_ID_CHARACTERS_MAX, Intake
 from gateway.ports import AlreadyExists, Delivery, Subscription
 from gateway.session import BrokerUnavailable
 from schemas import codec
+from schemas.commands import (
+    Allocate,
+    Approve,
+    Command,
+    Halt,
+    MarketData,
+    Run,
+)
 from schemas.documents import RunDocument
-from schemas.messages import Allocate, Approve, Command, Halt, Report, Run
+from schemas.messages import (
+    Report,
+)
 from schemas.settings import ControlDocument
 from schemas.values import Mode, TradingState
 
@@ -55,6 +65,10 @@ HALT_BY_HAND: Final = "control"
 
 WAITING_RUNS_MAX: Final = 100
 """Runs that may wait for the open one; a schedule never makes two."""
+
+
+_ONE_AT_A_TIME: Final = (Allocate, Approve, MarketData, Run)
+"""What waits for the open run to end: nets of their own, and what may be long at the broker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +198,8 @@ class Commander:
         try:
             await floor.configure()
         except codec.Invalid as error:
-            floor.tell([Report("alert", floor.now, floor.mode, f"the configuration: {error}")])
+            said, details = f"the configuration: {error}", {"alert": "configuration_wrong"}
+            floor.tell([Report("alert", floor.now, floor.mode, said, details=details)])
         floor.persisted = floor.desk
         for run in await archive.unfinished_runs():
             await floor.write_run(floor.finished(run, "interrupted", "the gateway ended meanwhile"))
@@ -271,7 +286,7 @@ class Commander:
         delivery.ack()
         if command is None or run is None:
             return
-        if not isinstance(command, Allocate | Approve | Run) or self.floor.desk.run is None:
+        if not isinstance(command, _ONE_AT_A_TIME) or self.floor.desk.run is None:
             await commands.carry_out(self.floor, command, run)
         elif len(self._waiting_runs) < WAITING_RUNS_MAX:
             self._waiting_runs.append((command, run))

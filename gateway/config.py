@@ -11,6 +11,7 @@ from pathlib import Path
 from gateway.clock import Clock, SharedClock, WallClock
 from gateway.inquiry import SessionSettings
 from gateway.safety import PORTS, Unsafe, check_address
+from schemas.settings import TIME_OF_DAY
 from schemas.values import Mode
 
 
@@ -49,6 +50,12 @@ class Config:
     clock_file: Path | None = None
     """Where a simulator publishes its time; absent, the wall's clock counts."""
 
+    ib_doctor_client_id: int = 3
+    """`gateway.doctor`'s own, for it looks while the commander and the guard are connected."""
+
+    ib_daily_restart: str = ""
+    """When the IB Gateway restarts each day, New York time, such as 23:45; told by the doctor."""
+
 
 def from_environment(environment: Mapping[str, str]) -> Config:
     """The settings that the environment describes. Raises `Misconfigured`."""
@@ -64,6 +71,8 @@ def from_environment(environment: Mapping[str, str]) -> Config:
         ib_guard_client_id=_number(environment, "IB_GUARD_CLIENT_ID", 2, 999_999),
         live_trading_accepted=environment.get("LIVE_TRADING_ACCEPTED", ""),
         clock_file=Path(clock_file) if clock_file else None,
+        ib_doctor_client_id=_number(environment, "IB_DOCTOR_CLIENT_ID", 3, 999_999),
+        ib_daily_restart=_time_of_day(environment, "IB_DAILY_RESTART"),
     )
     _check(config)
     return config
@@ -74,6 +83,11 @@ def _check(config: Config) -> None:
     if config.ib_guard_client_id == config.ib_client_id:
         raise Misconfigured(
             f"IB_GUARD_CLIENT_ID must differ from IB_CLIENT_ID, both are {config.ib_client_id}"
+        )
+    if config.ib_doctor_client_id in (config.ib_client_id, config.ib_guard_client_id):
+        raise Misconfigured(
+            "IB_DOCTOR_CLIENT_ID must differ from IB_CLIENT_ID and IB_GUARD_CLIENT_ID, and is "
+            f"{config.ib_doctor_client_id}"
         )
     if config.mode is Mode.LIVE and not config.live_trading_accepted:
         raise Misconfigured(
@@ -123,6 +137,13 @@ def _required(environment: Mapping[str, str], name: str) -> str:
     if not value:
         raise Misconfigured(f"{name} must be set")
     return value
+
+
+def _time_of_day(environment: Mapping[str, str], name: str) -> str:
+    text = environment.get(name, "")
+    if text and not TIME_OF_DAY.fullmatch(text):
+        raise Misconfigured(f"{name} must be a time in New York like 23:45, not {text!r}")
+    return text
 
 
 def _number(environment: Mapping[str, str], name: str, default: int, highest: int) -> int:

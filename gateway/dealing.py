@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from gateway import journal
-from gateway.core import door, margin, telling, wishes
+from gateway.closing import with_story
+from gateway.core import cash, closing, door, margin, telling, wishes
 from gateway.core.broker import MarginPreview
 from gateway.core.events import (
     CancelAsked,
@@ -20,6 +21,7 @@ from gateway.core.events import (
     Silent,
 )
 from gateway.core.fold import evolve as evolved
+from gateway.core.grounds import grounds
 from gateway.core.netting import Barred, Plan, net
 from gateway.core.orders import Approved
 from gateway.core.prices import reference
@@ -53,7 +55,7 @@ async def carry_out(floor: Floor, cause: NetCause) -> None:
     run = _run(floor, cause)
     try:
         await _refresh(floor)
-        await _price(floor)
+        await price(floor, _tradable(floor, cause))
         deal = await _admitted(floor, cause)
     except BrokerUnavailable as error:
         await _close(floor, floor.finished(run, "failed", str(error)))
@@ -63,7 +65,7 @@ async def carry_out(floor: Floor, cause: NetCause) -> None:
         return
     if floor.is_stopping:
         return  # not closed: the next gateway finds it due, as after a crash
-    run = _with_plan(floor, run, deal.plan, cause)
+    run = with_story(_with_plan(floor, run, deal.plan, cause), floor, deal.plan, cause)
     if cause.dry_run or deal.plan.is_empty:
         floor.refuse(deal.plan.refusals, run.run_id)
         await _close(floor, floor.finished(run, "done"))
@@ -92,10 +94,16 @@ async def _refresh(floor: Floor) -> None:
         await floor.configure()
 
 
-async def _price(floor: Floor) -> None:
-    """A reference price for everything that may be traded [N4], and how it trades."""
+def _tradable(floor: Floor, cause: NetCause) -> dict[int, Contract]:
+    """Everything that this net may trade."""
     overlay = floor.desk.run.said if floor.desk.run is not None else {}
-    contracts, session = wishes.contracts(floor.desk, overlay), floor.doors.session
+    pairs = {pair.con_id: pair for pair in cause.pairs.values()}
+    return {**wishes.contracts(closing.seen_by(floor.desk, cause), overlay), **pairs}
+
+
+async def price(floor: Floor, contracts: Mapping[int, Contract]) -> None:
+    """A reference price of each contract [N4], and how it trades."""
+    session = floor.doors.session
     # Terms first: on a day's first net they and the quotes share ib_async's 45 messages a second,
     # and a quote has the longer deadline.
     terms, quotes = await asyncio.gather(
@@ -129,13 +137,19 @@ async def _admitted(floor: Floor, cause: NetCause) -> _Deal:
     """Net, ask IB what it would cost, and net again without what it cannot carry [N8]."""
     barred: Barred | None = None
     for _ in range(_ROUNDS_MAX):
-        plan = net(floor.desk, cause, floor.now, barred)
+        plan = _planned(floor, cause, barred)
         previews = await _previews(floor, margin.questions(plan))
         admission = margin.admit(floor.desk, plan, previews, barred)
         if admission.barred is None:
             return _Deal(admission.plan, admission.approved)
         barred = admission.barred
     raise AssertionError("a net did not reach its fixed point")
+
+
+def _planned(floor: Floor, cause: NetCause, barred: Barred | None) -> Plan:
+    if cause.pairs:
+        return cash.plan(floor.desk, cause, floor.now)
+    return net(floor.desk, cause, floor.now, barred)
 
 
 async def _previews(floor: Floor, orders: Sequence[OrderDocument]) -> dict[str, MarginPreview]:
@@ -234,7 +248,7 @@ def _stale(floor: Floor, order: OrderDocument) -> str:
 
 def _price_too_old(floor: Floor, order: OrderDocument) -> str:
     """What grows the position needs a price that is still good at the write [W2]."""
-    if order.is_reducing:
+    if order.is_reducing or closing.is_forced(floor.desk, order.allocations):
         return ""
     if order.decision_at is None:
         return "not sent: nobody knows of when its reference price is"
@@ -249,6 +263,7 @@ async def _close(floor: Floor, run: RunDocument) -> None:
     """The net is over: what was due is due no more, and the run document says what came of it."""
     floor.happen(Netted())
     floor.happen(RunClosed(run.run_id))
+    floor.opened.pop(run.run_id, None)
     await floor.persist({path_of(RunDocument, run_id=run.run_id): run})
 
 
@@ -256,6 +271,8 @@ def _run(floor: Floor, cause: NetCause) -> RunDocument:
     """The open run that the net belongs to, or a new one for a net without a command."""
     if floor.desk.run is not None and floor.desk.run.document.run_id == cause.run_id:
         return floor.desk.run.document
+    if cause.run_id in floor.opened:
+        return floor.opened[cause.run_id]
     return RunDocument(
         run_id=cause.run_id,
         command="net",
@@ -277,7 +294,7 @@ def _with_plan(floor: Floor, run: RunDocument, plan: Plan, cause: NetCause) -> R
         f"{order.quantity:+f} {order.contract.symbol} for {telling.shares_text(order.allocations)}"
         for order in plan.orders
     )
-    run = replace(run, prices=prices, wanted=plan.wanted, planned=what)
+    run = replace(run, prices=prices, wanted=plan.wanted, planned=what, grounds=grounds(floor.desk))
     run = replace(run, refusals=(*run.refusals, *plan.refusals))
     if cause.dry_run:
         return run

@@ -12,13 +12,13 @@ from typing import Final, Literal
 
 from gateway.archive import Archive
 from gateway.clock import Clock
-from gateway.core import reconcile, telling
+from gateway.core import day_end, reconcile, telling
 from gateway.core.broker import Reading
 from gateway.core.desk import Desk
 from gateway.core.events import Configured, Event
 from gateway.core.fold import evolve
 from gateway.core.prices import Price
-from gateway.core.records import Documents, changed
+from gateway.core.records import Documents, changed, closed_orders
 from gateway.lease import Lease
 from gateway.ports import Bus
 from gateway.session import Session
@@ -45,6 +45,10 @@ _MAY_WAIT: Final = (SnapshotDocument, BrokerPositionsDocument, TargetsDocument, 
 """What comes again if it is lost: asked of the broker anew, or redelivered because not acked."""
 
 
+CLOSED_AT_ONCE: Final = 100
+"""Orders moved away in one commit, of 10 MiB at most; a document has one at most."""
+
+
 @dataclass(frozen=True, slots=True)
 class Doors:
     """The ways out, one each; `clock` is not one, but is handed around with them."""
@@ -65,6 +69,8 @@ class Floor:
     persisted: Desk
     last_closes: dict[int, Price] = field(default_factory=dict)
     refused: set[tuple[str, int, tuple[str, ...], str]] = field(default_factory=set)
+    opened: dict[str, RunDocument] = field(default_factory=dict)
+    """Runs whose net is due and that wait for no strategy's answer, by run_id."""
     untold: list[Report] = field(default_factory=list)
     told: int = 0
     halts_heard: set[str] = field(default_factory=set)
@@ -98,7 +104,8 @@ class Floor:
         """Send nothing any more: an order was about to be written that must never be."""
         self.breach = breach
         log.critical(breach)
-        self.tell([Report("alert", self.now, self.mode, breach)])
+        details = {"alert": "order_path_shut"}
+        self.tell([Report("alert", self.now, self.mode, breach, details=details)])
 
     def refuse(self, entries: Iterable[RefusalEntry], run_id: str) -> None:
         """Tell the refusals that are new; what stands refused since the last net is not told again.
@@ -174,6 +181,7 @@ class Floor:
             control = ControlDocument(by="gateway", reason=str(control))
         self.happen(control)
         self.happen(Configured(settings, strategies))
+        self.doors.session.allow_delayed(settings.delayed_data_allowed and self.mode is Mode.PAPER)
         if wrong:
             raise Invalid("; ".join(wrong))
 
@@ -203,6 +211,21 @@ class Floor:
         if not self.may_wait():
             await self.persist()
 
+    async def close_day(self) -> None:
+        """Move what was over before today out of `openOrders`, and fold old ledger entries.
+
+        Some at a time: a commit has a size limit.
+        """
+        while True:
+            orders = day_end.over(self.desk, self.now)[:CLOSED_AT_ONCE]
+            before = self.desk
+            self.happen(day_end.closing(before, orders, self.now))
+            if self.desk is before:
+                return
+            moved, deleted = closed_orders(before, self.desk)
+            await self.doors.archive.write({**self.unwritten(), **moved}, deleted=deleted)
+            self.wrote()
+
     async def write_run(self, run: RunDocument) -> None:
         """Write a run document as it stands."""
         await self.doors.archive.write({path_of(RunDocument, run_id=run.run_id): run})
@@ -222,7 +245,8 @@ class Floor:
             f"{run.command} {run.run_id} {outcome}{why}; {orders} orders, "
             f"{len(closed.crosses)} crosses, {len(closed.refusals)} refusals"
         )
-        self.tell([Report("run", self.now, self.mode, sentence, run_id=run.run_id)])
+        said = {"command": run.command, "outcome": outcome, "reason": closed.reason}
+        self.tell([Report("run", self.now, self.mode, sentence, run_id=run.run_id, details=said)])
         return closed
 
     def _settle(self, reading: Reading) -> None:

@@ -22,7 +22,7 @@ from gateway.core import guarding
 from gateway.core.broker import BrokerEvent, OrderReport
 from gateway.core.guarding import GuardTimes, Watch
 from gateway.inquiry import ClientIdTaken
-from gateway.ports import Bus, Store, Unavailable
+from gateway.ports import Bus, Denied, Store, Unavailable
 from gateway.process import Program
 from gateway.session import BrokerUnavailable, Session
 from schemas import codec
@@ -88,7 +88,8 @@ class Guard:
         except (BrokerUnavailable, TimeoutError) as error:
             log.warning("the guard cannot reach the broker: %s", error)
             if why:
-                await self._alert(f"the guard CANNOT cancel, no broker: {error}; {why}")
+                said = f"the guard CANNOT cancel, no broker: {error}; {why}"
+                await self._alert(said, "guard_cannot_cancel")
             return False
 
     async def _read(self) -> None:
@@ -135,14 +136,16 @@ class Guard:
             await session.open_orders()  # its answer proves that IB has read what came before
         finally:
             await session.close()
-        await self._alert(guarding.cancels(orders, why))  # now: the bus may take its time
+        cancels = guarding.cancels(orders, why)
+        await self._alert(cancels, "guard_cancelled")  # now: the bus may take its time
 
     async def _sweep(self, found: guarding.Working, client_id: int, why: str) -> None:
         allowed = await self._foreign_allowed() if found.foreign else False
         step = guarding.sweep(found, client_id, allowed, why)
         if step.is_allowed:
             self._own.cancel_everything()
-        await self._alert(step.sentence)
+        name = "guard_cancelled" if step.is_allowed else "guard_cannot_cancel"
+        await self._alert(step.sentence, name)
 
     async def _foreign_allowed(self) -> bool:
         try:
@@ -152,12 +155,13 @@ class Guard:
             log.warning("the guard cannot read the settings: %s", error)
             return Settings().guard_may_cancel_foreign
 
-    async def _alert(self, sentence: str) -> None:
+    async def _alert(self, sentence: str, name: str) -> None:
         """Tell people, once while the danger lasts; a bus that is away holds up nothing."""
         if sentence in self._told:
             return
         log.error("%s", sentence)
-        report = Report("alert", self.clock.now(), self.archive.mode, sentence)
+        now, details = self.clock.now(), {"alert": name}
+        report = Report("alert", now, self.archive.mode, sentence, details=details)
         attributes = codec.attributes(report, f"guard-{time.time_ns()}", report.at)
         topic = topic_name(TOPICS[Report], self.archive.mode)
         try:
@@ -185,7 +189,7 @@ def _ignore(event: BrokerEvent) -> None:
     """The guard asks for what it wants to know."""
 
 
-PROGRAM: Final = Program("guard", log, guard, (Unavailable, OSError))
+PROGRAM: Final = Program("guard", log, guard, (Denied, Unavailable, OSError))
 
 
 if __name__ == "__main__":

@@ -13,13 +13,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, Protocol
 
-from gateway.core import ib_terms, ib_values, ib_words
+from gateway.core import bars_pacing, ib_terms, ib_values, ib_words
+from gateway.core.bars_pacing import Asked
 from gateway.core.broker import AccountValues, MarginPreview, OrderReport, Quote, Reading, Terms
-from gateway.core.ib_bars import bar_length, finished_bars
+from gateway.core.ib_bars import bar_length, day_ends, finished_bars
 from gateway.core.ib_hearing import Hearing, Known
 from schemas.documents import BrokerPosition, OrderDocument
 from schemas.messages import Bars
-from schemas.values import Contract, Mode
+from schemas.values import BarSpec, Contract, Mode
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ READ_ATTEMPTS: Final = 5
 POSITIONS: Final = "positions"
 OPEN_ORDERS: Final = "open orders"
 COMPLETED_ORDERS: Final = "completed orders"
+CURRENT_TIME: Final = "the time"
 
 
 class BrokerUnavailable(Exception):
@@ -37,6 +39,10 @@ class BrokerUnavailable(Exception):
 
 class NotSent(BrokerUnavailable):
     """Nothing was written to the broker, for certain; the same may be tried again."""
+
+
+class Paced(BrokerUnavailable):
+    """IB lets no more bars be asked for now; the text says until when. Nothing was asked."""
 
 
 class ClientIdTaken(BrokerUnavailable):
@@ -102,6 +108,9 @@ class Line(Protocol):
     def abandon(self, reason: str) -> None:
         """Close at once, and tell why."""
 
+    def server_version(self) -> int:
+        """What version of IB's protocol is spoken."""
+
     def start(self) -> tuple[int, asyncio.Future[Any]]:
         """A number for a request to be written, and the future of its answer."""
 
@@ -117,8 +126,11 @@ class Line(Protocol):
     def ask_rule(self, rule_id: int) -> asyncio.Future[Any]:
         """Ask for a market rule, which carries no number either: one at a time of each rule."""
 
-    def ask_bars(self, request_id: int, contract: Contract, size: str, duration: str) -> None:
+    def ask_bars(self, request_id: int, contract: Contract, spec: BarSpec) -> None:
         """Ask for bars up to now."""
+
+    def want_delayed(self, allowed: bool) -> None:
+        """From now on want delayed prices where there is no subscription, or none."""
 
     def withdraw_bars(self, request_id: int) -> None:
         """Want them no longer."""
@@ -168,6 +180,18 @@ class Inquiry:
         self._known.remember_contract(contract, resolved)
         return resolved
 
+    async def chain(self, contract: Contract) -> tuple[Contract, ...]:
+        """See `gateway.session.Session.chain`. Asked each time: tomorrow it may be another one."""
+        request_id, answer = self._line.start()
+        self._line.ask_details(request_id, contract)
+        today = f"{ib_terms.day_of(self._now()):%Y%m%d}"
+        try:
+            return ib_values.chain(contract, await self._answer(answer), today)
+        except Refused as error:
+            raise Unresolved(_sentence(contract, error)) from error
+        except ValueError as error:
+            raise Unresolved(f"{ib_values.described(contract)} {error}") from error
+
     async def terms(self, contract: Contract) -> Terms:
         """See `gateway.session.Session.terms`."""
         contract = contract if contract.con_id else await self.resolve(contract)
@@ -204,22 +228,37 @@ class Inquiry:
                 self._known.rules[rule_id] = known
             return known
 
-    async def bars(self, contract: Contract, size: str, duration: str) -> Bars:
+    async def bars(self, contract: Contract, spec: BarSpec) -> Bars:
         """See `gateway.session.Session.bars`."""
-        bar_length(size)
+        bar_length(spec.size)
         contract = await self.resolve(contract)
+        self._count_bars(contract, spec)
         request_id, answer = self._line.start()
-        self._line.ask_bars(request_id, contract, size, duration)
+        self._line.ask_bars(request_id, contract, spec)
         try:
             told = await self._answer(answer, self._settings.bars_timeout_seconds)
         except Refused as error:
+            _check_unpaced(contract, error)
             _check_no_data(contract, error, {ib_words.NO_HISTORY})
             told = []
         except BrokerUnavailable:
             if self._line.is_up():
                 self._line.withdraw_bars(request_id)
             raise
-        return finished_bars(contract, size, map(ib_values.bar, told), self._now())
+        ends = day_ends(contract, regular_hours_only=spec.regular_hours_only)
+        until = self._known.bars_until(self._now())
+        return finished_bars(contract, spec.size, map(ib_values.bar, told), until, ends)
+
+    def _count_bars(self, contract: Contract, spec: BarSpec) -> None:
+        """Raise `Paced` for a question that IB would refuse now, else let it count."""
+        known, asked = self._known, Asked(self._now(), contract.con_id, spec)
+        free_at = bars_pacing.free_at(known.bars_asked, asked)
+        if free_at > asked.at:
+            raise Paced(
+                f"{ib_values.described(contract)}: IB takes no more questions for bars of "
+                f"{spec.size} before {free_at:%H:%M:%S} UTC; ask for fewer, larger or later ones"
+            )
+        known.bars_asked = bars_pacing.counted(known.bars_asked, asked)
 
     async def quote(self, contract: Contract) -> Quote:
         """See `gateway.session.Session.quote`."""
@@ -282,6 +321,13 @@ class Inquiry:
         async with self._one_reading:
             return ib_words.still_open(await self._question(OPEN_ORDERS))
 
+    async def time(self) -> datetime:
+        """See `gateway.session.Session.time`."""
+        async with self._one_reading:
+            told: Any = await self._question(CURRENT_TIME)
+            at: datetime = told
+            return at
+
     async def _reading(self, account: str, positions: Mapping[int, BrokerPosition]) -> Reading:
         request_id, answer = self._line.start()
         self._line.ask_executions(request_id)
@@ -342,6 +388,12 @@ class Inquiry:
 
 def _quantities(positions: Mapping[int, BrokerPosition]) -> Mapping[int, Decimal]:
     return {con_id: held.quantity for con_id, held in positions.items()}
+
+
+def _check_unpaced(contract: Contract, refusal: Refused) -> None:
+    """Raise `Paced` where IB itself says so: other clients of the gateway count, too."""
+    if refusal.code == ib_words.NO_HISTORY and "pacing violation" in str(refusal).lower():
+        raise Paced(_sentence(contract, refusal)) from refusal
 
 
 def _check_no_data(contract: Contract, refusal: Refused, codes: Collection[int]) -> None:

@@ -17,8 +17,17 @@ from gateway.floor import Floor
 from gateway.ports import Delivery
 from gateway.session import Unresolved
 from schemas import codec
+from schemas.commands import (
+    Command,
+)
 from schemas.documents import RunDocument, TargetsDocument
-from schemas.messages import DEAD_LETTERS, Command, Report, Target, Targets, topic_name
+from schemas.messages import (
+    DEAD_LETTERS,
+    Report,
+    Target,
+    Targets,
+    topic_name,
+)
 from schemas.values import Contract
 
 FUTURE_SECONDS_MAX: Final = 60
@@ -113,6 +122,7 @@ class Intake:
             last_message_id=delivery.message_id,
             last_run_id=said.run_id,
             last_digest=_digest(said),
+            together_until=said.together_until,
         )
 
     async def _resolved(self, targets: tuple[Target, ...]) -> tuple[Target, ...]:
@@ -199,7 +209,9 @@ class Intake:
     def _alert(self, strategy: str, sentence: str) -> None:
         floor = self.floor
         said = f"{strategy}: {sentence}"
-        floor.tell([Report("alert", floor.now, floor.mode, said, strategy=strategy)])
+        details = {"alert": "targets_ignored"}
+        report = Report("alert", floor.now, floor.mode, said, strategy=strategy, details=details)
+        floor.tell([report])
 
 
 def _named(target: Target, contract: Contract) -> Target:

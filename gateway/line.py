@@ -27,6 +27,7 @@ from gateway.core.broker import OrderReport
 from gateway.core.ib_hearing import Hearing
 from gateway.inquiry import (
     COMPLETED_ORDERS,
+    CURRENT_TIME,
     OPEN_ORDERS,
     POSITIONS,
     BrokerUnavailable,
@@ -35,7 +36,7 @@ from gateway.inquiry import (
     SessionSettings,
 )
 from schemas.documents import OrderDocument
-from schemas.values import Contract
+from schemas.values import BarSpec, Contract
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,7 @@ QUESTIONS: Final[Mapping[str, tuple[str, Callable[[Any], None]]]] = {
     POSITIONS: ("positions", lambda client: client.reqPositions()),
     OPEN_ORDERS: ("openOrders", lambda client: client.reqAllOpenOrders()),
     COMPLETED_ORDERS: ("completedOrders", lambda client: client.reqCompletedOrders(False)),
+    CURRENT_TIME: ("currentTime", lambda client: client.reqCurrentTime()),
 }
 """Requests without a number: ib_async's key for the answer, and how to ask."""
 
@@ -210,7 +212,9 @@ class IbLine(ib_async.IB):
             place = f"{self._settings.host}:{self._settings.port}"
             kind = ClientIdTaken if self.ears.is_id_taken else BrokerUnavailable
             raise kind(f"{place}: {reason}") from error
-        allowed = self._settings.delayed_data_allowed
+        self.want_delayed(self._settings.delayed_data_allowed)
+
+    def want_delayed(self, allowed: bool) -> None:
         self.client.reqMarketDataType(DELAYED_DATA if allowed else LIVE_DATA)
 
     def abandon(self, reason: str) -> None:
@@ -238,6 +242,10 @@ class IbLine(ib_async.IB):
         room: int = client.MaxRequests - recent
         return 0 if client._msgQ else room
 
+    def server_version(self) -> int:
+        version: int = self.client.serverVersion()
+        return version
+
     def start(self) -> tuple[int, asyncio.Future[Any]]:
         request_id: int = self.client.getReqId()
         return request_id, self.ears.begin(request_id)
@@ -259,12 +267,21 @@ class IbLine(ib_async.IB):
     def ask_details(self, request_id: int, contract: Contract) -> None:
         self.client.reqContractDetails(request_id, _wire_contract(contract))
 
-    def ask_bars(self, request_id: int, contract: Contract, size: str, duration: str) -> None:
-        # Up to now, regular hours only, intraday times as epoch seconds, no updates, no options.
+    def ask_bars(self, request_id: int, contract: Contract, spec: BarSpec) -> None:
+        # Up to now, intraday times as epoch seconds, no updates, no options.
         what = "MIDPOINT" if contract.sec_type == "CASH" else "TRADES"
         asked = _wire_contract(contract)
         self.client.reqHistoricalData(
-            request_id, asked, "", duration, size, what, True, 2, False, []
+            request_id,
+            asked,
+            "",
+            spec.duration,
+            spec.size,
+            what,
+            spec.regular_hours_only,
+            2,
+            False,
+            [],
         )
 
     def withdraw_bars(self, request_id: int) -> None:

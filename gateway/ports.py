@@ -27,6 +27,10 @@ class Unavailable(Exception):
     """The bus or the store did not answer in time. The outcome of a write is unknown."""
 
 
+class Denied(Exception):
+    """We may not, or there is no such database or project; waiting mends it not. Nothing done."""
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """One delivery of one message; at-least-once, so the same `message_id` may come again.
@@ -71,6 +75,16 @@ class Bus(Protocol):
 
     async def close(self) -> None:
         """Close all subscriptions and flush the publisher."""
+
+
+class Catalogue(Protocol):
+    """What there is on a bus, for whoever checks it; reads only."""
+
+    async def topics(self) -> tuple[str, ...]:
+        """The names of all topics, sorted. Raises `Denied` and `Unavailable`."""
+
+    async def subscriptions(self) -> Mapping[str, str]:
+        """All subscriptions by name, sorted, with their topic; "" where that was deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,3 +143,16 @@ class Store(Protocol):
 
     async def close(self) -> None:
         """Release connections."""
+
+
+class QueryStore(Store, Protocol):
+    """A store for people who look: what they ask beyond what the commander needs."""
+
+    async def newest(self, collection: str, field: str, count: int) -> Mapping[str, Document]:
+        """The `count` documents with the highest values of a field, highest first.
+
+        Those without the field are left out.
+        """
+
+    async def time(self) -> datetime:
+        """What time the store says it is. Raises `Denied` and `Unavailable`."""

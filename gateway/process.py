@@ -47,6 +47,8 @@ class Program:
     def main(self) -> int:
         """Read the environment, work, and turn what ended it into one line and an exit code."""
         logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
+        # It tells every position at INFO; what matters of it we say ourselves.
+        logging.getLogger("ib_async").setLevel(logging.WARNING)
         try:
             config = from_environment(os.environ)
             self.log.info("%s starts: %s", self.name, described(config))

@@ -6,6 +6,7 @@ What ib_async makes of a connection stops at `gateway.line`; each question, with
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 from gateway.core.broker import (
@@ -23,6 +24,7 @@ from gateway.inquiry import (
     BrokerUnavailable,
     Inquiry,
     NotSent,
+    Paced,
     SessionSettings,
     Unresolved,
     check_writable,
@@ -32,9 +34,9 @@ from gateway.line import ROOM_LOOKS_SECONDS, IbLine
 from gateway.safety import check_account, check_address
 from schemas.documents import OrderDocument
 from schemas.messages import Bars
-from schemas.values import Contract
+from schemas.values import BarSpec, Contract
 
-__all__ = ["BrokerUnavailable", "NotSent", "Session", "SessionSettings", "Unresolved"]
+__all__ = ["BrokerUnavailable", "NotSent", "Paced", "Session", "SessionSettings", "Unresolved"]
 
 
 class Session:
@@ -58,7 +60,7 @@ class Session:
         self._line: IbLine | None = None
         self._inquiry: Inquiry | None = None
         self._account = ""
-        self._known = Known()
+        self._known = Known(is_delayed=settings.delayed_data_allowed)
 
     @property
     def connected(self) -> bool:
@@ -69,6 +71,11 @@ class Session:
     def account(self) -> str:
         """The one account; empty before the first connect."""
         return self._account
+
+    @property
+    def server_version(self) -> int:
+        """What version of IB's protocol the gateway speaks; 0 without a line."""
+        return self._line.server_version() if self._line else 0
 
     @property
     def room(self) -> int:
@@ -110,13 +117,38 @@ class Session:
         """
         return await self._ask().resolve(contract)
 
-    async def bars(self, contract: Contract, size: str, duration: str) -> Bars:
-        """The finished bars of regular trading hours up to now, times in UTC.
+    async def chain(self, contract: Contract) -> tuple[Contract, ...]:
+        """The two months of a future that expire next, the nearer first, on today's date.
+
+        Raises `Unresolved` and `BrokerUnavailable`.
+        """
+        return await self._ask().chain(contract)
+
+    async def bars(
+        self, contract: Contract, size: str, duration: str, *, regular_hours_only: bool = True
+    ) -> Bars:
+        """The finished bars up to now, times in UTC; while data may be delayed, up to 15 min ago.
 
         A daily bar's time is the opening, 09:30, of its New York session. Where IB has no data
-        (error 162) the columns are empty. Raises `ValueError`, `Unresolved`, `BrokerUnavailable`.
+        (error 162) the columns are empty. Raises `ValueError`, `Unresolved`, `BrokerUnavailable`;
+        of these `Paced` for a question that IB's pacing does not let be asked now.
         """
-        return await self._ask().bars(contract, size, duration)
+        spec = BarSpec(size, duration, 1, regular_hours_only)
+        return await self._ask().bars(contract, spec)
+
+    @property
+    def bars_until(self) -> datetime:
+        """Up to when bars can be over: now, or 15 minutes ago where data may be delayed."""
+        return self._known.bars_until(self._now())
+
+    def allow_delayed(self, allowed: bool) -> None:
+        """Say whether delayed prices will do where there is no subscription for others."""
+        if self._known.is_delayed == allowed:
+            return
+        self._known.is_delayed = allowed
+        self._settings = replace(self._settings, delayed_data_allowed=allowed)
+        if self._line is not None and self._line.is_up():
+            self._line.want_delayed(allowed)
 
     async def quote(self, contract: Contract) -> Quote:
         """A snapshot: when bid, ask and last are there, else what came by the deadline.
@@ -145,6 +177,10 @@ class Session:
     async def open_orders(self) -> tuple[OrderReport, ...]:
         """Every client's open orders, manual ones too. Raises `BrokerUnavailable`."""
         return await self._ask().open_orders()
+
+    async def time(self) -> datetime:
+        """What time IB says it is, in whole seconds. Raises `BrokerUnavailable`."""
+        return await self._ask().time()
 
     async def what_if(self, order: OrderDocument) -> MarginPreview:
         """IB's margin answer for an order that is not sent (traps 11 to 13).

@@ -11,8 +11,12 @@ from gateway.core.events import OrderSettled, Rebooked, Unlocked
 from gateway.core.targets import counts
 from gateway.errand import Errand
 from gateway.floor import Floor
+from schemas.commands import (
+    CorporateAction,
+    Transfer,
+    Unlock,
+)
 from schemas.documents import RunDocument
-from schemas.messages import CorporateAction, Transfer, Unlock
 
 
 async def transfer(floor: Floor, errand: Errand) -> RunDocument:

@@ -13,7 +13,7 @@ from typing import Any
 
 from google.api_core import exceptions
 from google.api_core.retry_async import AsyncRetry, if_exception_type
-from google.auth.exceptions import TransportError
+from google.auth.exceptions import DefaultCredentialsError, TransportError
 from google.cloud import firestore
 from google.cloud.firestore_v1.base_query import FieldFilter
 from google.cloud.firestore_v1.field_path import FieldPath
@@ -23,6 +23,7 @@ from gateway.ports import (
     Conflict,
     Create,
     Delete,
+    Denied,
     Document,
     Reads,
     Unavailable,
@@ -60,6 +61,13 @@ _TRANSIENT = (
     exceptions.TooManyRequests,
     TransportError,
 )
+_DENIALS = (exceptions.Forbidden, exceptions.NotFound, exceptions.Unauthenticated)
+
+NO_CREDENTIALS = (
+    "there are no Google credentials here; run `gcloud auth application-default login`, or set "
+    "GOOGLE_APPLICATION_CREDENTIALS, or for the emulators FIRESTORE_EMULATOR_HOST and "
+    "PUBSUB_EMULATOR_HOST"
+)
 
 
 class GoogleStore:
@@ -68,7 +76,10 @@ class GoogleStore:
     def __init__(
         self, project: str, database: str = "(default)", settings: StoreSettings | None = None
     ) -> None:
-        self._client = firestore.AsyncClient(project=project, database=database)
+        try:
+            self._client = firestore.AsyncClient(project=project, database=database)
+        except DefaultCredentialsError as error:
+            raise Denied(NO_CREDENTIALS) from error
         self._settings = settings or StoreSettings()
 
     async def get(self, path: str) -> Document | None:
@@ -93,6 +104,23 @@ class GoogleStore:
         quoted = FieldPath(*field.split(".")).to_api_repr()
         found = self._client.collection(collection).where(filter=FieldFilter(quoted, "==", value))
         return await self._query(collection, found)
+
+    async def newest(self, collection: str, field: str, count: int) -> Mapping[str, Document]:
+        """The documents with the highest values of a field; see `ports.QueryStore.newest`."""
+        check_collection_path(collection)
+        check_field(field)
+        quoted = FieldPath(*field.split(".")).to_api_repr()
+        ordered = self._client.collection(collection).order_by(quoted, direction="DESCENDING")
+        return await self._documents(collection, ordered.limit(count))
+
+    async def time(self) -> datetime:
+        """What time Firestore says it is: when it read a document, be it there or not."""
+        seconds = self._settings.call_deadline_seconds
+        async with _answered("its own time", seconds):
+            asked = self._client.document("control/time")
+            snapshot = await asked.get(retry=_retry(seconds), timeout=seconds)
+        read_at: datetime = _plain(snapshot.read_time)
+        return read_at
 
     async def commit(self, writes: Sequence[Write]) -> None:
         """Apply all writes or none. Raises `AlreadyExists` if a `Create` meets a document.
@@ -179,11 +207,13 @@ class GoogleStore:
         return documents
 
     async def _query(self, collection: str, query: Any) -> Mapping[str, Document]:
+        return dict(sorted((await self._documents(collection, query)).items()))
+
+    async def _documents(self, collection: str, query: Any) -> Mapping[str, Document]:
         seconds = self._settings.query_deadline_seconds
         async with _answered(collection, seconds):
             snapshots = await query.get(retry=_retry(seconds), timeout=seconds)
-        found = {snapshot.reference.path: _plain(snapshot.to_dict()) for snapshot in snapshots}
-        return dict(sorted(found.items()))
+        return {snapshot.reference.path: _plain(snapshot.to_dict()) for snapshot in snapshots}
 
 
 class _LostAnswers:
@@ -226,6 +256,8 @@ async def _answered(what: str, seconds: float) -> AsyncIterator[None]:
         if isinstance(error.__cause__, exceptions.Aborted):
             raise Conflict(f"{what}: {error}") from error
         raise
+    except _DENIALS as error:
+        raise Denied(f"Firestore refuses us {what}: {error}") from error
     except (*_TRANSIENT, exceptions.DeadlineExceeded, exceptions.RetryError, TimeoutError) as error:
         raise Unavailable(f"Firestore did not answer about {what}: {error!r}") from error
 

@@ -6,33 +6,32 @@ FIRESTORE_EMULATOR_HOST; never IB. Ends with 1 and one sentence when there is no
 
 import argparse
 import asyncio
-import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 from gateway.archive import Archive
-from gateway.config import Misconfigured, from_environment
+from gateway.config import Config
 from gateway.core.why import Evidence, crosses_of, story
-from gateway.ports import Unavailable
-from gateway.store import GoogleStore
-from schemas import codec
-from schemas.documents import CrossDocument, OrderDocument, RunDocument, path_of
+from gateway.inspection import Unknown, ended, looked
+from gateway.ports import QueryStore
+from gateway.store_rules import check_document_path
+from schemas.documents import CLOSED_ORDERS, CrossDocument, OrderDocument, RunDocument, path_of
 
-
-class Unknown(Exception):
-    """There is no such order; the text says where it was looked for."""
+__all__ = ["Unknown", "evidence", "main", "order_of"]
 
 
 async def evidence(archive: Archive, order_ref: str) -> Evidence:
     """The documents about an order. Raises `Unknown`, `codec.Invalid`, what the store raises."""
     try:
         path = path_of(OrderDocument, mode=archive.mode, order_ref=order_ref)
+        check_document_path(path)
     except ValueError:
         text = f"{order_ref!r} is no order reference; one looks like paper-756733-12"
         raise Unknown(text) from None
-    order = await archive.read(OrderDocument, path)
+    order = await order_of(archive, order_ref)
     if order is None:
-        raise Unknown(f"no order {order_ref}: there is no document {path}")
+        raise Unknown(f"no order {order_ref}: there is no document {path}, nor orders/{order_ref}")
     run = await archive.read(RunDocument, path_of(RunDocument, run_id=order.run_id))
     ids = crosses_of(order, run)
     paths = [path_of(CrossDocument, cross_id=cross_id) for cross_id in ids]
@@ -40,14 +39,16 @@ async def evidence(archive: Archive, order_ref: str) -> Evidence:
     return Evidence(order, run, tuple(c for c in crosses if c is not None))
 
 
-async def told(order_ref: str) -> str:
-    """The story over Google's Firestore, as text."""
-    config = from_environment(os.environ)
-    store = GoogleStore(config.google_cloud_project)
-    try:
-        found = await evidence(Archive(store, config.mode), order_ref)
-    finally:
-        await store.close()
+async def order_of(archive: Archive, order_ref: str) -> OrderDocument | None:
+    """An order, open or put away when its day was over; None where it is not kept."""
+    path = path_of(OrderDocument, mode=archive.mode, order_ref=order_ref)
+    return await archive.read(OrderDocument, path) or await archive.read(
+        OrderDocument, CLOSED_ORDERS.at(order_ref=order_ref)
+    )
+
+
+async def _over_google(config: Config, store: QueryStore, order_ref: str) -> str:
+    found = await evidence(Archive(store, config.mode), order_ref)
     return "\n".join(story(found))
 
 
@@ -57,15 +58,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("order_ref", help="as in the document's name, such as paper-756733-12")
     order_ref = parser.parse_args(arguments).order_ref
-    try:
-        print(asyncio.run(told(order_ref)))
-    except Misconfigured as error:
-        print(f"gateway.why: {error}", file=sys.stderr)
-        return 2
-    except (Unknown, Unavailable, codec.Invalid) as error:
-        print(f"gateway.why: {error}", file=sys.stderr)
-        return 1
-    return 0
+
+    def work() -> int:
+        print(asyncio.run(looked(partial(_over_google, order_ref=order_ref))))
+        return 0
+
+    return ended("gateway.why", work)
 
 
 if __name__ == "__main__":

@@ -4,18 +4,42 @@ The only source for the embedded bus, the emulator bootstrap and (later) Terrafo
 from the message table in `schemas.messages` and from the strategies' own files.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from functions.registry import StrategySpec
+from functions.registry import WATCHERS, StrategySpec
 from schemas.codec import encode
-from schemas.messages import DEAD_LETTERS, TOPICS, Market, Report, Run, Targets, topic_name
+from schemas.commands import EodCheck, Reconcile, RiskCheck, Run, Summary
+from schemas.messages import (
+    DEAD_LETTERS,
+    TOPICS,
+    Market,
+    Report,
+    Targets,
+    topic_name,
+)
 from schemas.values import Mode, check_strategy_id
+from schemas.watch import Scheduled, Watch
 
 TIME_ZONE: Final = "America/New_York"
 """Of every schedule: sessions are New York's, daylight saving included."""
+
+WATCHDOG_CRON: Final = "*/5 * * * *"
+"""The watchdog's period: five minutes, so that a dead gateway is known of before most runs."""
+
+
+HOUSEKEEPING: Final[tuple[tuple[str, Reconcile | RiskCheck | EodCheck | Summary], ...]] = (
+    ("0 9 * * 1-5", Reconcile()),
+    ("0 13 * * 1-5", RiskCheck()),
+    # On short days New York closes at 13:00; the command knows on which, and of holidays.
+    ("55 12,15 * * 1-5", EodCheck(minutes_to_close_max=15)),
+    ("30 16 * * 1-5", Reconcile()),
+    ("35 16 * * 1-5", Summary()),
+)
+"""The day's commands. The second reconcile is after the close, before IB forgets at midnight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +89,10 @@ def topology(mode: Mode, strategies: Mapping[str, StrategySpec]) -> Topology:
     """
     for strategy in strategies:
         check_strategy_id(strategy)
+        if strategy in WATCHERS:
+            raise ValueError(
+                f"strategy {strategy!r} has the name of a watching function: rename it"
+            )
     topics = dict.fromkeys((*TOPICS.values(), DEAD_LETTERS))
     return Topology(
         mode=mode,
@@ -73,8 +101,9 @@ def topology(mode: Mode, strategies: Mapping[str, StrategySpec]) -> Topology:
             *_gateway(mode),
             *(_market(strategy, mode) for strategy in sorted(strategies)),
             *_readers(mode),
+            *_watchers(mode),
         ),
-        schedules=tuple(_schedules(mode, strategies)),
+        schedules=_watched(mode, (*_schedules(mode, strategies), *_housekeeping(mode))),
     )
 
 
@@ -125,6 +154,55 @@ def _schedules(mode: Mode, strategies: Mapping[str, StrategySpec]) -> Iterator[S
             topic=topic_name(TOPICS[Run], mode),
             message=encode(Run(strategies=names)).decode(),
         )
+
+
+def _housekeeping(mode: Mode) -> Iterator[Schedule]:
+    """One job for each command of the day, whatever strategies there are."""
+    for cron, command in HOUSEKEEPING:
+        yield Schedule(
+            name=f"{command.command}-{_slug(cron)}-{mode}",
+            cron=cron,
+            time_zone=TIME_ZONE,
+            topic=topic_name(TOPICS[Run], mode),
+            message=encode(command).decode(),
+        )
+
+
+def _watchers(mode: Mode) -> Iterator[Subscription]:
+    """What is pushed to the functions that look after the rest.
+
+    An alert whose webhook is away is tried for about an hour; what then becomes a dead letter was
+    logged at the first attempt.
+    """
+    topics = (TOPICS[Report], TOPICS[Watch])
+    for name, topic in zip(WATCHERS, topics, strict=True):
+        yield Subscription(
+            name=f"{name}-{mode}",
+            topic=topic_name(topic, mode),
+            entry_point=name,
+            dead_letter_topic=topic_name(DEAD_LETTERS, mode),
+            delivery_attempts_max=10,
+            retry_delay_seconds_min=10.0,
+            retry_delay_seconds_max=600.0,
+        )
+
+
+def _watched(mode: Mode, schedules: tuple[Schedule, ...]) -> tuple[Schedule, ...]:
+    """The schedules, and one more that has the watchdog look whether they were kept.
+
+    Around the clock: whether silence matters, it knows itself.
+    """
+    watch = Watch(tuple(map(_scheduled, schedules)))
+    topic = topic_name(TOPICS[Watch], mode)
+    name = f"watchdog-{mode}"
+    watchdog = Schedule(name, WATCHDOG_CRON, TIME_ZONE, topic, encode(watch).decode())
+    return (*schedules, watchdog)
+
+
+def _scheduled(schedule: Schedule) -> Scheduled:
+    said = json.loads(schedule.message)
+    strategies = tuple(said.get("strategies") or ())
+    return Scheduled(schedule.name, schedule.cron, said["command"], strategies)
 
 
 def _slug(cron: str) -> str:

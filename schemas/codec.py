@@ -5,18 +5,27 @@ RFC 3339 with a zone. What does not validate raises `Invalid` with a sentence th
 """
 
 import dataclasses
-import difflib
 import functools
 import types
 import typing
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Final, TypeAliasType, cast
+from typing import Any, Final, cast
 
 import msgspec
 
-from schemas.messages import COMMANDS, TOPICS, Command, Message
+from schemas.bounds import out_of_bounds
+from schemas.commands import (
+    COMMANDS,
+    Command,
+)
+from schemas.messages import (
+    TOPICS,
+    Message,
+)
+from schemas.sentences import alternatives, nearest, refusal
+from schemas.settings import MOVED
 
 MESSAGE_BYTES_MAX: Final = 1_000_000
 """A tenth of Pub/Sub's limit: a message here is a few hundred bytes, a Market some 50 kB."""
@@ -89,8 +98,13 @@ def to_document(value: Any) -> dict[str, Any]:
 
 
 def from_document[T](kind: type[T], data: Mapping[str, Any]) -> T:
-    """The typed document. Raises `Invalid`, also for a field that nobody knows."""
-    return _convert(kind, cast(dict[str, Any], _without_numbers(data)))
+    """The typed document. Raises `Invalid`, also for a field that nobody knows or a number that
+    makes no sense (`schemas.bounds`)."""
+    found = _convert(kind, cast(dict[str, Any], _without_numbers(data)))
+    sentence = out_of_bounds(found)
+    if sentence is not None:
+        raise Invalid(sentence)
+    return found
 
 
 def _wire_name(attribute: str) -> str:
@@ -170,7 +184,17 @@ def _convert[T](kind: type[T], fields: Mapping[str, Any]) -> T:
     try:
         return msgspec.convert(fields, kind, str_keys=True, dec_hook=_decimal_as_float)
     except msgspec.ValidationError as error:
-        raise Invalid(_sentence(str(error))) from error
+        is_ours = isinstance(error.__cause__, ValueError)  # raised by a `__post_init__`
+        sentence = refusal(kind, fields, str(error), _fits, is_ours=is_ours)
+        raise Invalid(sentence) from error
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    try:
+        msgspec.convert(value, kind, str_keys=True, dec_hook=_decimal_as_float)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def _decimal_as_float(kind: type, value: Any) -> Any:
@@ -179,18 +203,9 @@ def _decimal_as_float(kind: type, value: Any) -> Any:
     raise TypeError(f"expected {kind.__name__}, got {type(value).__name__}")
 
 
-def _sentence(text: str) -> str:
-    """The validator's "Expected `int`, got `str` - at `$.a[0].b`" as "a[0].b: expected ..."."""
-    reason, _, place = text.partition(" - at ")
-    field = place.strip("`").removeprefix("$").removeprefix(".")
-    plain = reason.replace("_`", "`").replace("`", "")
-    plain = plain.replace("Invalid decimal string", "must be a number")
-    return f"{field}: {plain[:1].lower()}{plain[1:]}" if field else plain
-
-
 def _check_known(kind: Any, value: Any, place: str) -> None:
     """Raise `Invalid` for a key that the type does not have, wherever it is nested."""
-    for part in _alternatives(kind):
+    for part in alternatives(kind):
         if dataclasses.is_dataclass(part) and isinstance(value, Mapping):
             _check_fields(part, value, place)
         elif typing.get_origin(part) is tuple and isinstance(value, list | tuple):
@@ -205,11 +220,19 @@ def _check_fields(kind: Any, value: Mapping[str, Any], place: str) -> None:
     hints = _hints(kind)
     for key, item in value.items():
         if key not in hints:
-            close = difflib.get_close_matches(str(key), hints, n=1)
-            hint = f", did you mean {close[0]}?" if close else ""
-            raise Invalid(f"{_place(place, key)}: unknown field{hint}")
+            raise Invalid(f"{_place(place, key)}: unknown field{_meant(kind, str(key))}")
         if _has_fields(hints[key]):
             _check_known(hints[key], item, _place(place, key))
+
+
+def _meant(kind: Any, key: str) -> str:
+    """Where a field went, or which one was probably meant; empty when nobody knows."""
+    moved = MOVED.get(kind, {}).get(key)
+    if moved:
+        return f", it is {moved} now"
+    names = [_wire_name(name) for name in _hints(kind)]
+    close = nearest(key, names)
+    return f", did you mean {close}?" if close else ""
 
 
 def _place(outer: str, key: object) -> str:
@@ -227,13 +250,5 @@ def _has_fields(kind: Any) -> bool:
     """Whether a dataclass is in the type, at any depth: columns of numbers hold no name."""
     return any(
         dataclasses.is_dataclass(part) or any(map(_has_fields, typing.get_args(part)))
-        for part in _alternatives(kind)
+        for part in alternatives(kind)
     )
-
-
-def _alternatives(kind: Any) -> tuple[Any, ...]:
-    if isinstance(kind, TypeAliasType):
-        return _alternatives(kind.__value__)
-    if isinstance(kind, types.UnionType) or typing.get_origin(kind) is typing.Union:
-        return tuple(part for arg in typing.get_args(kind) for part in _alternatives(arg))
-    return (kind,)

@@ -10,9 +10,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final, Literal
 
+from schemas.alerts import AlertDocument, WatchdogDocument
 from schemas.messages import Target
 from schemas.settings import ControlDocument, Settings, StrategyDocument
-from schemas.values import Contract, OrderType
+from schemas.values import Contract, OrderType, TradingState
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +36,38 @@ class Latch:
 
 
 @dataclass(frozen=True, slots=True)
+class Closure:
+    """Why a ledger is to hold nothing since a person said `close_all`.
+
+    With `force` a cross of it may settle at a price of any age.
+    A strategy's stays until `resume` names it. EXTERNAL's is for the `contracts` (conId -> what it
+    held as of the command), and ends by itself once none of that is left. `ignored_message_id` is
+    the first message of the strategy that was stored and not traded since. With `day`, a date of
+    New York, it ends by itself at the first reading of a later one.
+    """
+
+    since: datetime
+    by: str = ""
+    reason: str = ""
+    force: bool = False
+    contracts: Mapping[str, Decimal] = field(default_factory=dict)
+    ignored_message_id: str = ""
+    day: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class LatchesDocument:
     """`latches/{mode}`: what the gateway locked. The stricter of control and latches holds.
 
     `unlocked` has, by conId, the generation of the last order when a person last said `unlock`:
-    repetition is counted from there on.
+    repetition is counted from there on. `closed` are ledgers that hold nothing, whatever their
+    strategies say.
     """
 
     locks: Mapping[str, Lock] = field(default_factory=dict)
     reduce_only: Latch | None = None
     unlocked: Mapping[str, int] = field(default_factory=dict)
+    closed: Mapping[str, Closure] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +76,9 @@ class StatusDocument:
 
     `day` is the date in New York, `2026-01-05`. `orders` counts what was journaled on it, sent or
     not, and `turnover` is its worth at the decision prices. `highest_equity` outlives the day.
-    Equity is net liquidation; all money is in the base currency.
+    Equity is net liquidation; all money is in the base currency. `checks` are the commands that
+    looked at the day, and when. `pnl` is what each book had made in all at the last `eod_check`,
+    realized or not and after commissions, `pnl_before` at the last one of an earlier day.
     """
 
     day: str
@@ -61,6 +86,9 @@ class StatusDocument:
     highest_equity: Decimal
     orders: int = 0
     turnover: Decimal = Decimal(0)
+    checks: Mapping[str, datetime] = field(default_factory=dict)
+    pnl_before: Mapping[str, Decimal] = field(default_factory=dict)
+    pnl: Mapping[str, Decimal] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +192,8 @@ class TargetsDocument:
     `last_digest` tells a repetition from another content with the same `as_of` [T2].
     `waits_for_net`: said unasked, and no net has been made since; a restart must not forget it.
     `held_contracts`, by conId, were changed under these targets by a person at that time, and are
-    held until the strategy says something newer [A4].
+    held until the strategy says something newer [A4]. Before `together_until` the last good targets
+    are one intention: all of them are traded, or none (decision 12).
     """
 
     strategy: str
@@ -181,6 +210,7 @@ class TargetsDocument:
     last_digest: str = ""
     waits_for_net: bool = False
     held_contracts: Mapping[str, datetime] = field(default_factory=dict)
+    together_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +263,7 @@ class OrderDocument:
     sentences which targets, of which messages, wanted it; `limits` which limits looked at it. The
     broker holds it back until `good_after`. `waits_for_net`: its end made a net due that has not
     been made yet [N1d, N6]; a restart must not forget it.
+    `leg_of` names strategies for which it is one of several legs of one intention (decision 12).
     Since `missing_since`, when the account held `missing_position` of the contract, no reading of
     the broker has known the order [R2].
     """
@@ -276,6 +307,7 @@ class OrderDocument:
     is_flip: bool = False
     commission_currency: str = ""
     waits_for_net: bool = False
+    leg_of: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,7 +352,10 @@ class RefusalEntry:
 
 @dataclass(frozen=True, slots=True)
 class WantedChange:
-    """What one strategy wanted to change in one contract, and the numbers it came from [N3]."""
+    """What one strategy wanted to change in one contract, and the numbers it came from [N3].
+
+    Until `together_until` it is one leg of an intention that is traded whole, or not at all.
+    """
 
     strategy: str
     symbol: str
@@ -331,11 +366,29 @@ class WantedChange:
     change: Decimal
     message_id: str = ""
     reason: str = ""
+    together_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """What a net went by: the account as it was read, the trading state, and what people had set.
+
+    `settings` are those that are not the defaults, as text.
+    """
+
+    trading_state: TradingState
+    read_at: datetime | None = None
+    net_liquidation: Decimal | None = None
+    base_currency: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class RunDocument:
-    """`runs/{run_id}`: what was decided and why. Outcome is empty while the run is open."""
+    """`runs/{run_id}`: what was decided and why. Outcome is empty while the run is open.
+
+    `findings` are the sentences of a command that looks: `summary`, `risk_check`, `eod_check`.
+    """
 
     run_id: str
     command: str
@@ -357,6 +410,8 @@ class RunDocument:
     cancels: tuple[str, ...] = ()
     planned: tuple[str, ...] = ()
     refusals: tuple[RefusalEntry, ...] = ()
+    findings: tuple[str, ...] = ()
+    grounds: Grounds | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,7 +429,11 @@ class ActivityDocument:
 
 @dataclass(frozen=True, slots=True)
 class BarsDocument:
-    """`market_data/{mode}/bars/{symbol}-{con_id}-{size}`: finished bars in columns."""
+    """`market_data/{mode}/bars/{symbol}-{con_id}-{size}`: finished bars in columns.
+
+    They are kept so that IB is asked only for what is new; deleted, they are read anew. `duration`
+    is how far back they answer for certain, empty when they do not; `as_of` when they last grew.
+    """
 
     contract: Contract
     size: str
@@ -385,6 +444,8 @@ class BarsDocument:
     low: tuple[float, ...]
     close: tuple[float, ...]
     volume: tuple[float, ...]
+    duration: str = ""
+    regular_hours_only: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -392,7 +453,7 @@ class Place:
     """Where a document lives and who writes it. `path` has fields in braces."""
 
     path: str
-    writer: Literal["people", "gateway"]
+    writer: Literal["people", "gateway", "functions"]
 
     def at(self, **fields: object) -> str:
         """The path with its fields filled in; no field may be empty or hold a slash."""
@@ -420,7 +481,13 @@ DOCUMENTS: Final[Mapping[type, Place]] = {
     RunDocument: Place("runs/{run_id}", "gateway"),
     ActivityDocument: Place("activity/{activity_id}", "gateway"),
     BarsDocument: Place("market_data/{mode}/bars/{bars}", "gateway"),
+    AlertDocument: Place("alerts/{key}", "functions"),
+    WatchdogDocument: Place("watchdog/{mode}", "functions"),
 }
+
+
+CLOSED_ORDERS: Final = Place("orders/{order_ref}", "gateway")
+"""Where an order that is over goes from `openOrders` once its day is over."""
 
 
 def path_of(kind: type, **fields: object) -> str:

@@ -21,6 +21,9 @@ CASH_BOOK: Final = "CASH"
 CASH_TYPE: Final = "CASH"
 """Security type of currency pairs. What is traded of them are balances, in no strategy's book."""
 
+FUTURE_TYPE: Final = "FUT"
+"""Security type of futures."""
+
 OWNERLESS: Final = (EXTERNAL, CASH_BOOK)
 """The ledgers that are no strategy's book."""
 
@@ -82,6 +85,19 @@ class Contract:
                     f"{name} must be at most {WORD_CHARACTERS_MAX} characters that can be printed"
                 )
 
+    @property
+    def name(self) -> str:
+        """What people call it: `SPY`, but `MESH6` of a future, for its months share a symbol."""
+        if self.sec_type == FUTURE_TYPE and self.local_symbol:
+            return self.local_symbol
+        return self.symbol or self.local_symbol
+
+    @property
+    def is_chain(self) -> bool:
+        """Whether it is a future of no month: in a universe, the two that expire next."""
+        named = self.last_trade_date or self.local_symbol or self.con_id
+        return self.sec_type == FUTURE_TYPE and not named
+
 
 WORD_CHARACTERS_MAX: Final = 64
 """Of each word that describes a contract; IB's longest local symbols have some 20."""
@@ -101,12 +117,22 @@ _CONTRACT_WORDS: Final = (
 class BarSpec:
     """Which bars a strategy reads: size in IB's words, and how far back (`5 D`, `200 D`).
 
-    `count_min` finished bars are needed before the strategy decides anything.
+    Days are the last so many trading days of which a bar is finished. `count_min` finished bars are
+    needed before the strategy decides anything. Without `regular_hours_only` the bars of the hours
+    before and after the session are among them, and a day's last one ends later.
     """
 
     size: str
+    """How long a bar is, in IB's words: `1 day`, `30 mins`."""
+
     duration: str
+    """How far back, in IB's words: `200 D`, the last so many trading days."""
+
     count_min: int
+    """How many finished bars the strategy needs before it decides anything."""
+
+    regular_hours_only: bool = True
+    """false: the bars of the hours before and after the session too."""
 
 
 def check_strategy_id(strategy: str) -> None:

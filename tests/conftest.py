@@ -59,6 +59,10 @@ class Recorder(logging.Handler):
         self.records.append(record)
 
 
+STOPPED_WHILE_CONNECTING = "ib_async.client: API connection failed: CancelledError()"
+"""What a gateway says that is stopped just then: no error, and a busy machine decides when."""
+
+
 @pytest.fixture(autouse=True)
 def ib_async_logs_no_error(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail the test if ib_async logs an ERROR: its decoder swallows exceptions into the log.
@@ -73,8 +77,8 @@ def ib_async_logs_no_error(request: pytest.FixtureRequest) -> Iterator[None]:
     marker = request.node.get_closest_marker("ib_async_errors_expected")
     if marker is not None:
         assert marker.args or marker.kwargs.get("reason"), "ib_async_errors_expected needs a reason"
-    elif recorder.records:
-        lines = [f"{record.name}: {record.getMessage()}" for record in recorder.records]
+    lines = [f"{record.name}: {record.getMessage()}" for record in recorder.records]
+    if marker is None and set(lines) - {STOPPED_WHILE_CONNECTING}:
         pytest.fail("ib_async logged errors:\n" + "\n".join(lines), pytrace=False)
 
 

@@ -14,7 +14,7 @@ from gateway.core.desk import Desk
 from gateway.core.orders import in_flight
 from gateway.core.ranks import behind, ranked, refused, what
 from schemas.documents import OrderDocument, RefusalEntry, WantedChange
-from schemas.values import CASH_TYPE, Contract
+from schemas.values import CASH_TYPE, OWNERLESS, Contract
 
 TARGETS_VANISHED: Final = "targets_vanished"
 
@@ -69,6 +69,14 @@ def refusals(desk: Desk, orders: Sequence[OrderDocument]) -> list[RefusalEntry]:
     except Unmeasured as error:
         bound = "a price in the base currency"
         return [refused(o, "exposure_gross", str(error), "unknown", bound) for o in by_rank]
+
+
+def exposure(desk: Desk) -> Tally:
+    """What is held, or will be once the working orders are filled, and the day so far.
+
+    Raises `Unmeasured`.
+    """
+    return _start(_scales(desk, ()))
 
 
 def exposure_gross(step: Step) -> RefusalEntry | None:
@@ -132,9 +140,10 @@ NAMES: Final = tuple(rule.__name__ for rule in LIMITS)
 def vanished(desk: Desk, wanted: Sequence[WantedChange], run_id: str) -> RefusalEntry | None:
     """Wishes that shrink too much at once look like a fault and wait for a person.
 
-    One strategy alone may go flat, and a weight of 0 or `flatten` is a person's own word.
+    One strategy alone may go flat. A weight of 0, `flatten` and `close_all` are a person's own
+    word, and what EXTERNAL holds was no strategy's wish.
     """
-    holders = {change.strategy for change in wanted if change.book}
+    holders = {c.strategy for c in wanted if c.book and c.strategy not in OWNERLESS}
     if len(holders) < 2:
         return None
     weighty = [change for change in wanted if _weighs(desk, change.strategy)]
@@ -161,6 +170,8 @@ def vanished(desk: Desk, wanted: Sequence[WantedChange], run_id: str) -> Refusal
 
 
 def _weighs(desk: Desk, strategy: str) -> bool:
+    if strategy in desk.closed or strategy in OWNERLESS:
+        return False
     configured = desk.strategies.get(strategy)
     return configured is None or (configured.weight != 0 and not configured.flatten)
 

@@ -90,7 +90,7 @@ def refuse(candidate: Candidate, rule: str, sentence: str, value: str, bound: st
     return RefusalEntry(
         rule=rule,
         sentence=sentence,
-        symbol=candidate.contract.symbol,
+        symbol=candidate.contract.name,
         con_id=candidate.contract.con_id,
         strategies=tuple(sorted(share.strategy for share in candidate.shares)),
         value=value,

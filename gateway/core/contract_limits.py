@@ -15,7 +15,7 @@ ACCOUNT_PREFIXES: Final[Mapping[Mode, tuple[str, ...]]] = {
 }
 """IB's account ids: U of a person, F of an advisor; a paper account has a D before them."""
 
-ASKED: Final = ("barrier", "allocate", "approve", "close_all")
+ASKED: Final = ("barrier", "allocate", "approve", "close_all", "cash_balance")
 """Causes of a net that a run or a person asked for; the others follow from what happened."""
 
 MULTIPLIED: Final = ("FUT", "OPT", "FOP", "WAR", "BOND")

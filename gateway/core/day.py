@@ -4,7 +4,7 @@ RTS 6, article 15(2): an order counts at once when it is journaled, whatever bec
 New York's, by the dates of the readings.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -31,7 +31,8 @@ def read(
     """
     if known is None or date_of(at) > known.day:
         highest = max(known.highest_equity, equity) if known else equity
-        begun = StatusDocument(date_of(at), equity, highest)
+        before = {**known.pnl_before, **known.pnl} if known else {}
+        begun = StatusDocument(date_of(at), equity, highest, pnl_before=before)
         return counted(begun, [order for order in orders if date_of(order.created_at) == begun.day])
     if equity <= known.highest_equity:
         return known
@@ -45,6 +46,20 @@ def counted(known: StatusDocument, orders: Iterable[OrderDocument]) -> StatusDoc
         return known
     turnover = sum((worth(order) for order in new), known.turnover)
     return replace(known, orders=known.orders + len(new), turnover=turnover)
+
+
+def checked(
+    known: StatusDocument, name: str, at: datetime, pnl: Mapping[str, Decimal] | None
+) -> StatusDocument:
+    """The status once a command has looked at the day; `pnl` is what each book made in all."""
+    seen = replace(known, checks={**known.checks, name: at})
+    return seen if pnl is None else replace(seen, pnl=pnl)
+
+
+def made_today(known: StatusDocument) -> dict[str, Decimal]:
+    """What each book made since the last `eod_check` of an earlier day, or since it began."""
+    before = known.pnl_before
+    return {name: made - before.get(name, Decimal(0)) for name, made in known.pnl.items()}
 
 
 def worth(order: OrderDocument) -> Decimal:

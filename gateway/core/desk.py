@@ -11,6 +11,7 @@ from gateway.core.events import NetCause, OpenRun
 from gateway.core.prices import Price
 from schemas.documents import (
     BrokerPosition,
+    Closure,
     ExecutionDocument,
     Latch,
     LedgerDocument,
@@ -34,6 +35,7 @@ class Desk:
     control: ControlDocument = field(default_factory=ControlDocument)
     locks: Mapping[str, Lock] = field(default_factory=dict)
     reduce_only: Latch | None = None
+    closed: Mapping[str, Closure] = field(default_factory=dict)
     status: StatusDocument | None = None
     ledgers: Mapping[str, LedgerDocument] = field(default_factory=lambda: {EXTERNAL: book.EMPTY})
     targets: Mapping[str, TargetsDocument] = field(default_factory=dict)

@@ -1,4 +1,5 @@
-"""The nets that an order's end makes due: a cancel is confirmed [N1d], a flip is at 0 [N6].
+"""The nets that an order's end makes due: a cancel is confirmed [N1d], a flip is at 0 [N6], or it
+leaves something of what a person closed (behaviour 5).
 
 An order says itself that such a net waits, so that the next gateway makes it where this one ends.
 """
@@ -10,13 +11,18 @@ from gateway.core.events import NetCause
 from schemas.documents import OrderDocument
 
 
-def due_after(before: OrderDocument, order: OrderDocument) -> NetCause | None:
-    """The net that this step of an order makes due, or None; a step is taken once."""
+def due_after(
+    before: OrderDocument, order: OrderDocument, *, is_left_over: bool = False
+) -> NetCause | None:
+    """The net that this step of an order makes due, or None; a step is taken once.
+
+    `is_left_over`: its end leaves something to be closed (`closing.is_left_over`).
+    """
     if order.state != "DONE" or before.state == "DONE":
         return None
-    if before.state != "CANCELLING" and not _is_half_of_flip(order):
-        return None
-    return _cause(order)
+    if before.state == "CANCELLING" or _is_half_of_flip(order):
+        return _cause(order)
+    return replace(_cause(order), reason="close_all goes on") if is_left_over else None
 
 
 def netted(orders: Mapping[str, OrderDocument]) -> Mapping[str, OrderDocument]:

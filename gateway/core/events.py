@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 
 from gateway.core.broker import (
     Commission,
@@ -15,6 +16,7 @@ from gateway.core.broker import (
 )
 from gateway.core.prices import Price
 from schemas.documents import (
+    Closure,
     CrossDocument,
     ExecutionDocument,
     LedgerEntry,
@@ -31,13 +33,17 @@ from schemas.values import Contract
 class NetCause:
     """Why a net is due [N1], and what it belongs to. A dry run plans and changes nothing.
 
-    `waived` are the rules that a person has said not to apply this once.
+    `waived` are the rules that a person has said not to apply this once. `closing` is what a dry
+    run looks at as if it were closed. With `pairs`, by currency, it is a net of foreign balances
+    and of nothing else (`cash`).
     """
 
     reason: str
     run_id: str
     dry_run: bool = False
     waived: frozenset[str] = frozenset()
+    closing: Mapping[str, Closure] = field(default_factory=dict)
+    pairs: Mapping[str, Contract] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +117,22 @@ class Priced:
 
 
 @dataclass(frozen=True, slots=True)
+class DayClosed:
+    """These orders of earlier days are over and moved away; older entries are folded."""
+
+    order_refs: frozenset[str]
+    before: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A command looked at the day; `eod_check` with what each book has made in all."""
+
+    name: str
+    pnl: Mapping[str, Decimal] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Journaled:
     """The journal holds these orders and crosses: from now on they exist [W1]."""
 
@@ -156,6 +178,24 @@ class Resumed:
 
 
 @dataclass(frozen=True, slots=True)
+class Closed:
+    """A person closed ledgers: from now on they are to hold nothing (behaviour 5).
+
+    `targets` are those of the strategies among them, set to 0.
+    """
+
+    closures: Mapping[str, Closure]
+    targets: Mapping[str, TargetsDocument]
+
+
+@dataclass(frozen=True, slots=True)
+class Reopened:
+    """A person said resume with these names: what they say counts again."""
+
+    ledgers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Unlocked:
     """A person looked at orders of a contract that repeated each other: counting starts anew.
 
@@ -196,6 +236,8 @@ type Event = (
     | Ticked
     | Netted
     | Priced
+    | DayClosed
+    | Checked
     | Journaled
     | CancelAsked
     | Silent
@@ -206,6 +248,8 @@ type Event = (
     | Rebooked
     | OrderSettled
     | Unlocked
+    | Closed
+    | Reopened
     | Resumed
     | OrderReport
     | ExecutionDocument

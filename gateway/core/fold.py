@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import singledispatch
 
-from gateway.core import attribution, book, day, dues, locks, repetition, targets
+from gateway.core import attribution, book, closing, day, day_end, dues, locks, repetition, targets
 from gateway.core.broker import (
     Commission,
     Connection,
@@ -23,7 +23,10 @@ from gateway.core.desk import Desk
 from gateway.core.events import (
     Adopted,
     CancelAsked,
+    Checked,
+    Closed,
     Configured,
+    DayClosed,
     Journaled,
     NetAsked,
     NetCause,
@@ -33,6 +36,7 @@ from gateway.core.events import (
     OrderSettled,
     Priced,
     Rebooked,
+    Reopened,
     Resumed,
     RunClosed,
     RunOpened,
@@ -88,6 +92,7 @@ def _(event: Said, desk: Desk, at: datetime) -> Desk:
         return _answered(desk, said, dry=False)
     merged = targets.merged(known, said)
     stored = replace(desk, targets={**desk.targets, said.strategy: merged})
+    stored = closing.ignoring(stored, said)
     if _answers_open_run(stored, said):
         return _answered(stored, said, dry=False)
     if said.last_run_id:
@@ -96,7 +101,7 @@ def _(event: Said, desk: Desk, at: datetime) -> Desk:
     waiting = replace(merged, waits_for_net=True)
     return replace(
         stored,
-        targets={**desk.targets, said.strategy: waiting},
+        targets={**stored.targets, said.strategy: waiting},
         coalesce_at=desk.coalesce_at or window,
         coalesce_id=said.last_message_id,
     )
@@ -134,10 +139,10 @@ def _(event: Ticked, desk: Desk, at: datetime) -> Desk:
 
 @evolve.register
 def _(event: Netted, desk: Desk, at: datetime) -> Desk:
-    dry = desk.cause is not None and desk.cause.dry_run
+    partial = desk.cause is not None and (desk.cause.dry_run or bool(desk.cause.pairs))
     cause, waiting = (desk.waiting[0], desk.waiting[1:]) if desk.waiting else (None, ())
     after = replace(desk, cause=cause, waiting=waiting)
-    if dry:
+    if partial:
         return after
     return replace(
         after,
@@ -154,6 +159,18 @@ def _(event: Priced, desk: Desk, at: datetime) -> Desk:
 
 
 @evolve.register
+def _(event: DayClosed, desk: Desk, at: datetime) -> Desk:
+    return day_end.closed(desk, event)
+
+
+@evolve.register
+def _(event: Checked, desk: Desk, at: datetime) -> Desk:
+    if desk.status is None:
+        return desk
+    return replace(desk, status=day.checked(desk.status, event.name, at, event.pnl))
+
+
+@evolve.register
 def _(event: Journaled, desk: Desk, at: datetime) -> Desk:
     ledgers = dict(desk.ledgers)
     for cross in event.crosses:
@@ -164,7 +181,7 @@ def _(event: Journaled, desk: Desk, at: datetime) -> Desk:
         generations[contract.con_id] = max(known, generation)
     orders = {order.order_ref: order for order in event.orders}
     fresh = [order for order_ref, order in orders.items() if order_ref not in desk.orders]
-    return replace(
+    journaled = replace(
         desk,
         ledgers=ledgers,
         # What is known of an order is newer than its journal entry.
@@ -172,6 +189,7 @@ def _(event: Journaled, desk: Desk, at: datetime) -> Desk:
         generations=generations,
         status=day.counted(desk.status, fresh) if desk.status else None,
     )
+    return closing.settled(journaled)
 
 
 @evolve.register
@@ -240,6 +258,18 @@ def _(event: Unlocked, desk: Desk, at: datetime) -> Desk:
 
 
 @evolve.register
+def _(event: Closed, desk: Desk, at: datetime) -> Desk:
+    closed = {**desk.closed, **event.closures}
+    return replace(desk, closed=closed, targets={**desk.targets, **event.targets})
+
+
+@evolve.register
+def _(event: Reopened, desk: Desk, at: datetime) -> Desk:
+    left = {name: one for name, one in desk.closed.items() if name not in event.ledgers}
+    return replace(desk, closed=left)
+
+
+@evolve.register
 def _(event: OrderSettled, desk: Desk, at: datetime) -> Desk:
     order = desk.orders[event.order_ref]
     if order.state != "UNKNOWN":
@@ -288,7 +318,7 @@ def _(event: Reading, desk: Desk, at: datetime) -> Desk:
     equity = event.values.net_liquidation
     status = day.read(desk.status, equity, event.at, desk.orders.values())
     latch = desk.reduce_only or day.breach(status, desk.settings, equity, event.at)
-    return replace(
+    read = replace(
         desk,
         values=event.values,
         positions=positions,
@@ -296,6 +326,7 @@ def _(event: Reading, desk: Desk, at: datetime) -> Desk:
         status=status,
         reduce_only=latch,
     )
+    return closing.tomorrow(read, event.at)
 
 
 @evolve.register
@@ -314,15 +345,13 @@ def _with_order(desk: Desk, order: OrderDocument) -> Desk:
     before = desk.orders[order.order_ref]
     if order == before:
         return desk
-    cause = dues.due_after(before, order)
+    fills_changed = order.executions != before.executions
+    ledgers = attribution.attribute(dict(desk.ledgers), order) if fills_changed else desk.ledgers
+    moved = replace(desk, ledgers=ledgers)
+    cause = dues.due_after(before, order, is_left_over=closing.is_left_over(moved, order))
     if cause is not None:
         order = replace(order, waits_for_net=True)
-    fills_changed = order.executions != before.executions
-    changed = replace(
-        desk,
-        orders={**desk.orders, order.order_ref: order},
-        ledgers=attribution.attribute(dict(desk.ledgers), order) if fills_changed else desk.ledgers,
-    )
+    changed = closing.settled(replace(moved, orders={**desk.orders, order.order_ref: order}))
     changed = _corrected(desk, _overfilled(changed, before, order), before, order)
     if order.state == "DONE" and not order.filled:
         changed = throttled(changed, order.contract.con_id, order.updated_at or order.created_at)
@@ -360,12 +389,13 @@ def _rebooked(desk: Desk, contract: Contract, entries: Mapping[str, LedgerEntry]
             return desk
         ledgers[name] = book.post(ledger, contract, entry)
         left -= entry.quantity
-    return replace(
+    rebooked = replace(
         desk,
         ledgers=ledgers,
         unexplained={**desk.unexplained, con_id: left},
         locks=desk.locks if left else locks.lifted(desk.locks, con_id),
     )
+    return closing.settled(rebooked)
 
 
 def _corrected(was: Desk, desk: Desk, before: OrderDocument, order: OrderDocument) -> Desk:
@@ -404,11 +434,8 @@ def _foreign(desk: Desk, execution: ExecutionDocument) -> Desk:
     if kept == desk.foreign.get(key):
         return desk
     moved = attribution.foreign(ledger, kept, key)
-    return replace(
-        desk,
-        foreign={**desk.foreign, key: kept},
-        ledgers={**desk.ledgers, name: moved},
-    )
+    foreign = {**desk.foreign, key: kept}
+    return closing.settled(replace(desk, foreign=foreign, ledgers={**desk.ledgers, name: moved}))
 
 
 def _execution(desk: Desk, exec_id: str) -> ExecutionDocument | None:

@@ -18,6 +18,14 @@ SESSION_START: Final = time(9, 30)
 SESSION_END: Final = time(16, 0)
 """Regular trading hours of US stocks. On an early close the bar is finished hours before."""
 
+DAY_ENDS: Final = time(17, 0)
+"""Of currencies and of futures on US exchanges: their day ends at 17:00 New York, or before."""
+EXTENDED_END: Final = time(20, 0)
+"""Of US stocks with the hours before and after the session."""
+
+DELAY: Final = timedelta(minutes=15)
+"""How late delayed data are: a bar whose end they have not reached is still forming in them."""
+
 DAY: Final = "1 day"
 
 _UNITS: Final = {"sec": 1, "min": 60, "hour": 3600}
@@ -64,25 +72,37 @@ def bar_start(began: date | datetime) -> datetime:
     return datetime.combine(began, SESSION_START, NEW_YORK).astimezone(UTC)
 
 
-def bar_end(began: date | datetime, size: str) -> datetime:
-    """When a bar is finished unless the next one began before."""
+def bar_end(began: date | datetime, size: str, day_ends: time = SESSION_END) -> datetime:
+    """When a bar is finished unless the next one began before; `day_ends` is for daily ones."""
     length = bar_length(size)
     if length is not None:
         return bar_start(began) + length
     session = began.astimezone(NEW_YORK).date() if isinstance(began, datetime) else began
-    return datetime.combine(session, SESSION_END, NEW_YORK).astimezone(UTC)
+    return datetime.combine(session, day_ends, NEW_YORK).astimezone(UTC)
 
 
-def finished_bars(contract: Contract, size: str, told: Iterable[IbBar], now: datetime) -> Bars:
-    """The bars that are over at `now`, oldest first, in columns.
+def day_ends(contract: Contract, *, regular_hours_only: bool = True) -> time:
+    """When a daily bar is finished for certain, in New York; on a short day it was before."""
+    if contract.sec_type != "STK":
+        return DAY_ENDS
+    return SESSION_END if regular_hours_only else EXTENDED_END
+
+
+def finished_bars(
+    contract: Contract, size: str, told: Iterable[IbBar], now: datetime, ends: time = SESSION_END
+) -> Bars:
+    """The bars that are over at `now`, oldest first, in columns; a day is over when it `ends`.
 
     A bar is over at its end, or when the next began: the first hour bar of a session is half an
     hour long.
     """
     bars = sorted(told, key=lambda bar: bar_start(bar.date))
     starts = [bar_start(bar.date) for bar in bars]
-    ends = [min([bar_end(bar.date, size), *starts[i + 1 : i + 2]]) for i, bar in enumerate(bars)]
-    kept = [(start, bar) for start, end, bar in zip(starts, ends, bars, strict=True) if end <= now]
+    overs = [bar_end(bar.date, size, ends) for bar in bars]
+    ends_at = [min([over, *starts[i + 1 : i + 2]]) for i, over in enumerate(overs)]
+    kept = [
+        (start, bar) for start, end, bar in zip(starts, ends_at, bars, strict=True) if end <= now
+    ]
     return Bars(
         contract=contract,
         size=size,

@@ -7,10 +7,11 @@ state of orders: that is the ledger's (`gateway.core.orders`).
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Final
 
 from gateway.core import ib_values, ib_words
+from gateway.core.bars_pacing import Asked
 from gateway.core.broker import (
     BrokerEvent,
     BrokerStatus,
@@ -19,6 +20,7 @@ from gateway.core.broker import (
     OrderReport,
     Terms,
 )
+from gateway.core.ib_bars import DELAY
 from gateway.core.ib_terms import Increments
 from schemas.documents import ExecutionDocument, OrderDocument
 from schemas.values import Contract
@@ -42,6 +44,9 @@ class Known:
     terms: dict[Contract, Terms] = field(default_factory=dict)
     rules: dict[int, Increments] = field(default_factory=dict)
     terms_day: date | None = None
+    bars_asked: tuple[Asked, ...] = ()
+    is_delayed: bool = False
+    """Whether delayed data will do; IB does not say of which bars they are."""
 
     def remember_order(self, report: OrderReport) -> None:
         """Keep an order's names by its perm_id, which no restart of the gateway changes."""
@@ -56,6 +61,10 @@ class Known:
         self.contracts[asked] = resolved
         self.contracts[resolved] = resolved
         self.contracts[resolved.con_id] = resolved
+
+    def bars_until(self, now: datetime) -> datetime:
+        """Up to when bars can be over: delayed data have not reached what ended since."""
+        return now - DELAY if self.is_delayed else now
 
     def forget_terms_before(self, day: date) -> None:
         """Keep no terms of another New York day than this one."""

@@ -30,6 +30,9 @@ ROUTED: Final = frozenset({"STK", "OPT", "WAR"})
 LIMITED: Final = frozenset({OrderType.LMT, OrderType.LOC, OrderType.MIDPRICE})
 """Types that always carry a limit; for MIDPRICE IB would do without."""
 
+CHAIN_LENGTH: Final = 2
+"""Months of a future that a strategy is told of: the one that it holds, and the one to roll to."""
+
 type Ours = Callable[[Any], Contract]
 """From ib_async's contract to ours."""
 
@@ -81,6 +84,27 @@ def only_details(asked: Contract, found: Sequence[Any]) -> Any:
     if len(matches) != 1:
         raise ValueError(f"means {len(matches)} contracts at the broker, not exactly one")
     return matches[0]
+
+
+def chain(asked: Contract, found: Sequence[Any], today: str) -> tuple[Contract, ...]:
+    """The months of a future that expire next, from `today` (`YYYYMMDD`) on, the nearest first.
+
+    Raises `ValueError` where fewer than `CHAIN_LENGTH` are told, or where several kinds of future
+    share the symbol (VIX: monthly and weekly), for then nobody knows which is meant.
+    """
+    matches = [details for details in found if details.contract.secType == asked.sec_type]
+    kinds = sorted({details.contract.tradingClass for details in matches})
+    if len(kinds) > 1:
+        raise ValueError(f"is {', '.join(kinds)} at the broker; name months by local_symbol")
+    months = [resolved_contract(asked, details) for details in matches]
+    left = sorted((m for m in months if m.last_trade_date >= today), key=_expiry)
+    if len(left) < CHAIN_LENGTH:
+        raise ValueError(f"has {len(left)} months at the broker, a chain needs {CHAIN_LENGTH}")
+    return tuple(left[:CHAIN_LENGTH])
+
+
+def _expiry(month: Contract) -> tuple[str, int]:
+    return month.last_trade_date, month.con_id
 
 
 def resolved_contract(asked: Contract, details: Any) -> Contract:

@@ -17,7 +17,7 @@ from gateway.core.order_policy import order_policy
 from gateway.core.orders import in_flight
 from gateway.core.price_limits import delayed_data, price_collar, quote_age
 from schemas.documents import OrderDocument, RefusalEntry
-from schemas.values import OWNERLESS, TradingState
+from schemas.values import CASH_TYPE, OWNERLESS, TradingState
 
 __all__ = ["LIMITS", "NAMES", "Candidate", "forbidden", "held", "is_increasing", "refusal"]
 
@@ -34,14 +34,16 @@ def refusal(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEntry | N
 def forbidden(desk: Desk) -> list[OrderDocument]:
     """Our working orders that the trading state allows no more, and that are not cancelled yet.
 
-    All while halted; while reduce-only those that would grow the broker's position. A latch or a
-    person may come when they are at the broker already.
+    All while halted; while reduce-only those that would grow the broker's position, but for
+    currency pairs, whose positions are virtual [B1]. A latch or a person may come when they are at
+    the broker already.
     """
     state = desk.trading_state
     working = [o for o in desk.orders.values() if o.state == "WORKING" and not o.outcome]
     if state is not TradingState.REDUCE_ONLY:
         return working if state is TradingState.HALTED else []
-    return [o for o in working if is_increasing(desk.position(o.contract.con_id), in_flight(o))]
+    held = [o for o in working if o.contract.sec_type != CASH_TYPE]
+    return [o for o in held if is_increasing(desk.position(o.contract.con_id), in_flight(o))]
 
 
 def trading_state(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEntry | None:

@@ -24,11 +24,9 @@ def market_hours(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEntr
         return None
     terms, told = desk.terms.get(candidate.contract.con_id), instruction(candidate, desk, now)
     spans = _spans(terms, told)
-    session, opens_at = session_at(spans, now), next_opening(spans, now)
-    if session is None and opens_at is None:
-        return None if candidate.reducing else _unknown(candidate, now)
+    session = session_at(spans, now)
     if session is None:
-        return _closed(candidate, opens_at, now)
+        return _outside(candidate, next_opening(spans, now), now)
     if told.good_after is None or told.good_after < session.closes_at:
         return None
     value, bound = in_new_york(told.good_after), in_new_york(session.closes_at)
@@ -45,19 +43,20 @@ def _spans(terms: Terms | None, told: Instruction) -> tuple[Span, ...]:
     return terms.trading_hours if told.outside_rth else terms.liquid_hours
 
 
-def _unknown(candidate: Candidate, now: datetime) -> RefusalEntry:
+def _outside(candidate: Candidate, opens_at: datetime | None, now: datetime) -> RefusalEntry | None:
+    """The refusal of what is not sent now; what reduces passes where nobody told any hours."""
+    symbol, value = candidate.contract.symbol, in_new_york(now)
+    if opens_at is not None:
+        opens = in_new_york(opens_at)
+        sentence = (
+            f"{symbol} is closed ({value}) and opens at {opens}; nothing is sent before, so say "
+            f"run then"
+        )
+        return refuse(candidate, "market_hours", sentence, value, opens)
+    if candidate.reducing:
+        return None
     sentence = (
-        f"IB tells no trading hours of {candidate.contract.symbol} for {in_new_york(now)}; look at "
-        f"the contract there, then say run"
+        f"IB tells no trading hours of {symbol} for {value}; look at the contract there, then say "
+        f"run"
     )
     return refuse(candidate, "market_hours", sentence, "none", "known hours")
-
-
-def _closed(candidate: Candidate, opens_at: datetime | None, now: datetime) -> RefusalEntry:
-    value = in_new_york(now)
-    opens = in_new_york(opens_at) if opens_at else "a time that IB does not tell"
-    sentence = (
-        f"{candidate.contract.symbol} is closed ({value}) and opens at {opens}; nothing is sent "
-        f"before, so say run then"
-    )
-    return refuse(candidate, "market_hours", sentence, value, opens)

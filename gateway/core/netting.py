@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from gateway.core import batch_limits, holdings, wishes
+from gateway.core import batch_limits, closing, holdings, together, wishes
 from gateway.core.attribution import webster
 from gateway.core.desk import Desk
 from gateway.core.events import NetCause
@@ -23,12 +23,14 @@ from schemas.values import Contract, TradingState
 class Barred:
     """Strategies whose increasing legs stay out of this net, and the refusals that say why [N8].
 
-    `contracts` are those in which the broker's position must not grow either.
+    `contracts` are those in which the broker's position must not grow either. `whole` are
+    strategies no leg of whose intention may go, not even what reduces (`together`).
     """
 
     strategies: frozenset[str] = frozenset()
     refusals: tuple[RefusalEntry, ...] = ()
     contracts: frozenset[int] = frozenset()
+    whole: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,26 +53,31 @@ def net(desk: Desk, cause: NetCause, now: datetime, barred: Barred | None = None
     """The plan that brings the desk to what the strategies want, as far as the limits let it.
 
     A strategy's increasing legs stand or fall together: while one is refused, all of that
-    strategy's are dropped and the net is made anew, to the fixed point [N8]. Each round drops at
-    least one strategy, so there are at most as many rounds as strategies. What is left is then
-    held against the limits of the whole batch; what breaks one drops out in the same way.
+    strategy's are dropped and the net is made anew, to the fixed point [N8]. So are all legs of
+    an intention that goes whole or not at all (`together`). Each round drops at least one strategy
+    in one of both ways, so there are at most twice as many rounds as strategies. What is left is
+    then held against the limits of the whole batch; what breaks one drops out in the same way.
     """
-    barred = barred or Barred()
+    barred, desk = barred or Barred(), closing.seen_by(desk, cause)
     scene = _scene(desk, cause, now)
     while True:
         plan = _attempt(replace(scene, barred=barred))
-        dropped = _refused_increasers(desk, plan, barred)
-        beyond = () if dropped else batch_limits.refusals(desk, plan.orders)
+        dropped = _refused_increasers(plan, barred)
+        broken = together.broken(plan.wanted, plan.refusals, scene.intentions, barred.whole)
+        beyond = () if dropped or broken else batch_limits.refusals(desk, plan.orders)
         if beyond:
             barred = stand_back(desk, plan.orders, barred, beyond)
             continue
-        if not dropped:
-            plan = replace(plan, refusals=_unique((*barred.refusals, *plan.refusals)))
+        refusals = (*barred.refusals, *plan.refusals)
+        if not (dropped or broken):
+            kept = together.kept(plan.wanted, refusals, barred.whole)
+            plan = replace(plan, refusals=_unique((*refusals, *kept)))
             return _unless_vanished(desk, plan, cause)
         barred = replace(
             barred,
             strategies=barred.strategies | dropped,
-            refusals=(*barred.refusals, *plan.refusals),
+            refusals=refusals,
+            whole=barred.whole | broken,
         )
 
 
@@ -86,14 +93,17 @@ def stand_back(
     contract stands back as well, or the next net would plan the same order again.
     """
     strategies, contracts = set(before.strategies), set(before.contracts)
+    whole = set(before.whole)
     by_contract = {order.contract.con_id: order for order in orders}
     for entry in refusals:
         order = by_contract[entry.con_id]
         growing = increasers(desk, entry.con_id, order.allocations)
         strategies |= growing or set(entry.strategies)
+        whole |= set(order.leg_of)
         if not growing:
             contracts.add(entry.con_id)
-    return Barred(frozenset(strategies), (*before.refusals, *refusals), frozenset(contracts))
+    told = (*before.refusals, *refusals)
+    return Barred(frozenset(strategies), told, frozenset(contracts), frozenset(whole))
 
 
 def increasers(desk: Desk, con_id: int, shares: Sequence[Share]) -> frozenset[str]:
@@ -114,13 +124,15 @@ class _Scene:
     now: datetime
     wanted: Sequence[tuple[Contract, Sequence[WantedChange]]]
     open_orders: Mapping[int, OrderDocument]
+    intentions: Mapping[str, int]
     barred: Barred = Barred()
 
 
 def _scene(desk: Desk, cause: NetCause, now: datetime) -> _Scene:
     overlay = desk.run.said if desk.run is not None and cause.dry_run else {}
     wanted = tuple(wishes.wanted_changes(desk, overlay, now).values())
-    return _Scene(desk, cause, now, wanted, holdings.open_orders(desk))
+    intentions = together.intentions([change for _, changes in wanted for change in changes])
+    return _Scene(desk, cause, now, wanted, holdings.open_orders(desk), intentions)
 
 
 def _attempt(scene: _Scene) -> Plan:
@@ -139,6 +151,8 @@ def _allowed(change: WantedChange, barred: Barred) -> WantedChange:
 
     Of a flip the way to 0 reduces, and reducing is never refused [N6].
     """
+    if change.strategy in barred.whole:
+        return together.called_back(change)
     if change.strategy not in barred.strategies or not _increases(change):
         return change
     end = change.book + change.in_flight + change.change
@@ -185,13 +199,21 @@ def _with_working_order(
     if working.state == "UNKNOWN":
         return Plan(refusals=(_unknown(working, changes),))
     gives_too_much = any(c.change * c.in_flight < 0 for c in changes)
+    closes = not working.is_flip and _closes(scene.desk, changes)
     net_change = sum((c.change for c in changes), Decimal(0))
-    is_opposed = gives_too_much or net_change * working.quantity < 0
+    is_opposed = gives_too_much or closes or net_change * working.quantity < 0
     waiting = [_without_flight(c) for c in changes] if is_opposed else changes
     refused = _anew(scene, working.contract, waiting).refusals
+    legs = [c for c in changes if c.strategy not in scene.barred.whole]
+    refused = refused or together.waiting(working, legs, scene.intentions)
     is_wrong = gives_too_much or (is_opposed and not refused)
     can_cancel = working.state == "WORKING" and not working.outcome
     return Plan(cancels=(working.order_ref,) if is_wrong and can_cancel else (), refusals=refused)
+
+
+def _closes(desk: Desk, changes: Sequence[WantedChange]) -> bool:
+    """Whether something that a person closed is not wholly on its way: then it may not wait."""
+    return any(c.change and closing.is_closed(desk, c.strategy, c.con_id) for c in changes)
 
 
 def _without_flight(change: WantedChange) -> WantedChange:
@@ -347,19 +369,24 @@ def _order(scene: _Scene, candidate: Candidate) -> OrderDocument:
         decision_at=price.at if price else None,
         is_reducing=candidate.reducing,
         decision_rate=candidate.rate,
+        leg_of=tuple(s.strategy for s in candidate.shares if s.strategy in scene.intentions),
     )
 
 
 def _valid_until(scene: _Scene, candidate: Candidate) -> datetime:
     """An order is worth sending as long as every target behind it is valid."""
     desk, now = scene.desk, scene.now
-    documents = (desk.targets.get(share.strategy) for share in candidate.shares)
+    wanted = (share for share in candidate.shares if share.strategy not in desk.closed)
+    documents = (desk.targets.get(share.strategy) for share in wanted)
     ends = [d.valid_until for d in documents if d is not None and d.valid_until is not None]
     fresh = now + timedelta(minutes=desk.settings.fresh_minutes)
     return min((end for end in ends if end >= now), default=fresh)
 
 
 def _why(desk: Desk, share: Share) -> str:
+    closure = desk.closed.get(share.strategy)
+    if closure is not None:
+        return f"{share.strategy} wants {share.quantity:+f}: {closing.why(closure)}"
     document = desk.targets.get(share.strategy)
     said = f" (message {document.message_id}: {document.last_reason})" if document else ""
     return f"{share.strategy} wants {share.quantity:+f}{said}"
@@ -375,7 +402,7 @@ def _unless_vanished(desk: Desk, plan: Plan, cause: NetCause) -> Plan:
     return replace(plan, orders=(), crosses=(), refusals=(*plan.refusals, refused))
 
 
-def _refused_increasers(desk: Desk, plan: Plan, barred: Barred) -> frozenset[str]:
+def _refused_increasers(plan: Plan, barred: Barred) -> frozenset[str]:
     """Strategies with a refused increasing leg that are not out of this net already [N8]."""
     refused = {(entry.con_id, name) for entry in plan.refusals for name in entry.strategies}
     return frozenset(

@@ -7,7 +7,7 @@ objects, and until the next target expires, the next net comes to the same plan 
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from gateway.core.desk import Desk
@@ -58,6 +58,7 @@ def unchanged(before: Pass, desk: Desk, cause: NetCause, now: datetime) -> bool:
         and known.orders is desk.orders
         and known.strategies is desk.strategies
         and known.settings is desk.settings
+        and known.closed is desk.closed
     )
     if not before.is_priced:
         return is_same
@@ -71,6 +72,9 @@ def _is_at_rest(plan: Plan) -> bool:
 
 
 def _next_expiry(desk: Desk, now: datetime) -> datetime:
-    """The last moment at which all targets that are valid now still are."""
-    ends = (document.valid_until for document in desk.targets.values())
-    return min((end for end in ends if end is not None and end >= now), default=FOREVER)
+    """The last moment at which all targets count that count now, and as they do now."""
+    documents = desk.targets.values()
+    ends = [d.valid_until for d in documents if d.valid_until is not None]
+    # Legs go together before that time, and by themselves at it.
+    ends += [d.together_until - timedelta.resolution for d in documents if d.together_until]
+    return min((end for end in ends if end >= now), default=FOREVER)

@@ -6,6 +6,7 @@ What reduces needs no price. A cross always does, for money changes hands betwee
 from dataclasses import replace
 from datetime import datetime
 
+from gateway.core import closing
 from gateway.core.candidate import Candidate, refuse
 from gateway.core.desk import Desk
 from schemas.documents import RefusalEntry
@@ -21,7 +22,7 @@ def quote_age(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEntry |
     if price is None or price.value <= 0:
         sentence = f"{symbol} has no reference price; check the market data subscription"
         return refuse(candidate, "quote_age", sentence, "none", f"{bound} s")
-    if price.age_seconds(now) <= bound:
+    if price.age_seconds(now) <= bound or closing.is_forced(desk, candidate.shares):
         return None
     value = f"{price.age_seconds(now):.0f} s"
     sentence = f"the {price.source} of {symbol} is {value} old, at most {bound} s allowed"

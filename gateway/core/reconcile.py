@@ -41,7 +41,7 @@ def settle(desk: Desk, reading: Reading, at: datetime) -> Desk:
     strays = _strays(desk, reading.open_orders, at)
     known = {key: lock for key, lock in desk.locks.items() if lock.kind != "unknown_order"}
     settled = compare(replace(desk, locks={**known, **strays}), at)
-    for key in (k for k in desk.locks if k not in known and k not in strays):
+    for key in [k for k in desk.locks if k not in settled.locks]:
         settled = throttled(settled, int(key), at)  # what the lock that is gone may have hidden
     return settled
 

@@ -12,6 +12,7 @@ from gateway.core.desk import Desk
 from gateway.core.dues import left_due
 from gateway.core.targets import last_waiting
 from schemas.documents import (
+    CLOSED_ORDERS,
     BrokerPositionsDocument,
     CrossDocument,
     ExecutionDocument,
@@ -57,6 +58,7 @@ def restored(desk: Desk, stored: Stored) -> Desk:
         locks=stored.latches.locks,
         unlocked={int(key): number for key, number in stored.latches.unlocked.items()},
         reduce_only=stored.latches.reduce_only,
+        closed=stored.latches.closed,
         status=stored.status,
         ledgers={**desk.ledgers, **stored.ledgers},
         targets=stored.targets,
@@ -71,6 +73,13 @@ def restored(desk: Desk, stored: Stored) -> Desk:
 def changed(before: Desk, after: Desk) -> Documents:
     """The documents that differ between two desks, whole."""
     return dict(_changed(before, after))
+
+
+def closed_orders(before: Desk, after: Desk) -> tuple[Documents, list[str]]:
+    """The orders that the desk let go of: where they go to, and the paths that they leave."""
+    gone = [order for ref, order in before.orders.items() if ref not in after.orders]
+    moved: Documents = {CLOSED_ORDERS.at(order_ref=order.order_ref): order for order in gone}
+    return moved, [_order_path(before.mode, order.order_ref) for order in gone]
 
 
 def ledger_documents(before: Desk, after: Desk) -> Documents:
@@ -129,7 +138,7 @@ def _status_documents(before: Desk, after: Desk) -> Documents:
 
 def _latched(desk: Desk) -> LatchesDocument:
     unlocked = {str(con_id): number for con_id, number in desk.unlocked.items()}
-    return LatchesDocument(desk.locks, desk.reduce_only, unlocked)
+    return LatchesDocument(desk.locks, desk.reduce_only, unlocked, desk.closed)
 
 
 def _executions(before: Desk, after: Desk) -> Iterator[tuple[str, ExecutionDocument]]:

@@ -13,8 +13,12 @@ from gateway.core import book, holdings, locks
 from gateway.core.attribution import webster
 from gateway.core.desk import Desk
 from gateway.core.events import OrderSettled, Rebooked, Unlocked
+from schemas.commands import (
+    CorporateAction,
+    Transfer,
+    Unlock,
+)
 from schemas.documents import LedgerEntry, OrderDocument, Share
-from schemas.messages import CorporateAction, Transfer, Unlock
 from schemas.values import EXTERNAL, OWNERLESS, Contract
 
 

@@ -1,10 +1,11 @@
 """What people and programs are told: the difference of two desks, one sentence each."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
-from gateway.core import book
+from gateway.core import book, closing
 from gateway.core.attribution import owner_of_foreign
 from gateway.core.desk import Desk
 from gateway.core.netting import Plan
@@ -23,6 +24,7 @@ def happened(before: Desk, after: Desk, at: datetime) -> list[Report]:
         *_locks(before, after, at),
         *_control(before, after, at),
         *_latch(before, after, at),
+        *_closures(before, after, at),
     ]
 
 
@@ -49,7 +51,12 @@ def refused(mode: Mode, entry: RefusalEntry, run_id: str, at: datetime) -> Repor
         run_id=run_id,
         symbol=entry.symbol,
         con_id=entry.con_id,
-        details={"rule": entry.rule, "value": entry.value, "bound": entry.bound},
+        details={
+            "rule": entry.rule,
+            "value": entry.value,
+            "bound": entry.bound,
+            "strategies": ", ".join(entry.strategies),
+        },
     )
 
 
@@ -94,10 +101,39 @@ def _orders(before: Desk, after: Desk, at: datetime) -> Iterator[Report]:
         yield from _fills(after.mode, known, order, at)
         if known is None or (known.state, known.outcome) != (order.state, order.outcome):
             yield _report(after.mode, order, "order", _order_sentence(order), at)
+            yield from _half(after, order, at)
+
+
+def _half(after: Desk, order: OrderDocument, at: datetime) -> Iterator[Report]:
+    """An alert where one leg of an intention ended short of its quantity and another may go on."""
+    if order.state != "DONE" or order.filled == order.quantity or not order.leg_of:
+        return
+    others = [
+        other
+        for other in after.orders.values()
+        if other is not order
+        and other.run_id == order.run_id
+        and set(other.leg_of) & set(order.leg_of)
+    ]
+    if not any(one.filled or one.state != "DONE" for one in (order, *others)):
+        return
+    legs = "; ".join(_progress(other) for other in others) or "none was ordered"
+    sentence = (
+        f"{', '.join(order.leg_of)} may be left with half of what was to go together: "
+        f"{_progress(order)}, ended {order.outcome} ({order.reason or 'no reason given'}); the "
+        f"other legs: {legs}; say run to try again, or close_all to be out"
+    )
+    report = _report(after.mode, order, "order", sentence, at)
+    details = {**report.details, "alert": "intention_halved"}
+    yield replace(report, kind="alert", details=details)
+
+
+def _progress(order: OrderDocument) -> str:
+    return f"{order.order_ref}, {order.filled:+f} of {order.quantity:+f} {order.contract.name}"
 
 
 def _order_sentence(order: OrderDocument) -> str:
-    what = f"{order.order_ref}: {_side(order.quantity)} {order.contract.symbol}"
+    what = f"{order.order_ref}: {_side(order.quantity)} {order.contract.name}"
     if order.state == "PENDING":
         return f"{what} journaled for {shares_text(order.allocations)}"
     if order.state != "DONE":
@@ -115,7 +151,7 @@ def _fills(
         earlier = known.executions.get(key) if known else None
         if earlier is None or earlier.exec_id != execution.exec_id:
             sentence = (
-                f"{order.order_ref}: {execution.quantity:+f} {order.contract.symbol} at "
+                f"{order.order_ref}: {execution.quantity:+f} {order.contract.name} at "
                 f"{execution.price:f} -> {shares_text(execution.shares)}"
             )
             yield _report(mode, order, "execution", sentence, at)
@@ -159,7 +195,15 @@ def _locks(before: Desk, after: Desk, at: datetime) -> Iterator[Report]:
     for key, lock in before.locks.items():
         if key not in after.locks:
             sentence = f"{lock.symbol} is unlocked"
-            yield Report("alert", at, after.mode, sentence, symbol=lock.symbol, con_id=int(key))
+            yield Report(
+                "alert",
+                at,
+                after.mode,
+                sentence,
+                symbol=lock.symbol,
+                con_id=int(key),
+                details={"alert": "unlocked"},
+            )
 
 
 def _control(before: Desk, after: Desk, at: datetime) -> Iterator[Report]:
@@ -167,7 +211,8 @@ def _control(before: Desk, after: Desk, at: datetime) -> Iterator[Report]:
         control = after.control
         why = f": {control.reason}" if control.reason else ""
         sentence = f"trading is {control.state}, by {control.by or 'nobody named'}{why}"
-        yield Report("state", at, after.mode, sentence)
+        details = {"trading": str(control.state)}
+        yield Report("state", at, after.mode, sentence, details=details)
 
 
 def _latch(before: Desk, after: Desk, at: datetime) -> Iterator[Report]:
@@ -177,7 +222,30 @@ def _latch(before: Desk, after: Desk, at: datetime) -> Iterator[Report]:
         sentence = f"trading is latched reduce_only: {latch.reason}"
         yield Report("alert", at, after.mode, sentence, details=details)
     if latch is None and before.reduce_only is not None:
-        yield Report("alert", at, after.mode, "trading is not latched reduce_only any more")
+        sentence, details = "trading is not latched reduce_only any more", {"alert": "latch_lifted"}
+        yield Report("alert", at, after.mode, sentence, details=details)
+
+
+def _closures(before: Desk, after: Desk, at: datetime) -> Iterator[Report]:
+    for name, closure in after.closed.items():
+        known = before.closed.get(name)
+        resume = f'say resume with strategies ["{name}"]'
+        if known is None:
+            sentence = f"{name} is {closing.why(closure)}; to let it trade again, {resume}"
+            yield _closure("closed", name, sentence, after, at)
+        said = closure.ignored_message_id
+        if said and (known is None or not known.ignored_message_id):
+            sentence = f"{name} is closed: its targets of {said} are not traded; {resume} to do so"
+            yield _closure("targets_ignored", name, sentence, after, at)
+    for name in before.closed:
+        if name not in after.closed:
+            sentence = f"{name} is not closed any more"
+            yield _closure("closed_lifted", name, sentence, after, at)
+
+
+def _closure(alert: str, name: str, sentence: str, after: Desk, at: datetime) -> Report:
+    details = {"alert": alert}
+    return Report("alert", at, after.mode, sentence, strategy=name, details=details)
 
 
 def _orphan(mode: Mode, orphan: Orphan, run_id: str, at: datetime) -> Report:
@@ -185,9 +253,10 @@ def _orphan(mode: Mode, orphan: Orphan, run_id: str, at: datetime) -> Report:
     held = ", ".join(f"{quantity:+f} {symbol}" for symbol, quantity in orphan.holdings.items())
     sentence = (
         f"strategies/{name} is gone and its book is an orphan that holds {held}; say transfer to "
-        f"another strategy or to EXTERNAL, or make strategies/{name} again and want 0"
+        f'another strategy or to EXTERNAL, or close_all with strategies ["{name}"]'
     )
-    return Report("alert", at, mode, sentence, run_id=run_id, strategy=name)
+    details = {"alert": "orphan"}
+    return Report("alert", at, mode, sentence, run_id=run_id, strategy=name, details=details)
 
 
 def _cross(mode: Mode, cross: CrossDocument, run_id: str, at: datetime) -> Report:

@@ -33,12 +33,12 @@ def story(evidence: Evidence) -> list[str]:
         *_how(evidence.order),
         *_decided(evidence),
         *_wanted(evidence),
-        *map(_crossed, evidence.crosses),
+        *map(cross_told, evidence.crosses),
         *_limits(evidence),
-        *_margin(evidence.order),
-        *_sent(evidence.order),
+        *margin_told(evidence.order),
+        *sent_told(evidence.order),
         *_executions(evidence.order),
-        _end(evidence.order),
+        end_told(evidence.order),
     ]
 
 
@@ -73,7 +73,7 @@ def _wanted(evidence: Evidence) -> Iterator[str]:
     order, run = evidence.order, evidence.run
     changes = [c for c in run.wanted if c.con_id == order.contract.con_id] if run else []
     for change in changes:
-        yield _change(change)
+        yield change_told(change)
     known = {change.strategy for change in changes}
     for share, why in zip(order.allocations, order.why, strict=False):
         if share.strategy not in known:
@@ -81,7 +81,8 @@ def _wanted(evidence: Evidence) -> Iterator[str]:
     yield f"Of the order belong to: {shares_text(order.allocations)}."
 
 
-def _change(change: WantedChange) -> str:
+def change_told(change: WantedChange) -> str:
+    """What one strategy wanted in one contract [N3]."""
     said = f" (message {change.message_id})" if change.message_id else ""
     because = f": {change.reason}" if change.reason else ""
     flying = f", with {change.in_flight:+f} in flight" if change.in_flight else ""
@@ -91,7 +92,8 @@ def _change(change: WantedChange) -> str:
     )
 
 
-def _crossed(cross: CrossDocument) -> str:
+def cross_told(cross: CrossDocument) -> str:
+    """What met inside, and at which price [N4]."""
     return (
         f"{shares_text(cross.shares)} met inside at {cross.price:f}, the {cross.price_source} of "
         f"{cross.price_at.isoformat()} ({cross.cross_id})."
@@ -108,14 +110,15 @@ def _limits(evidence: Evidence) -> Iterator[str]:
             yield f"Refused in the same run{who}, by {entry.rule}: {entry.sentence}."
 
 
-def _margin(order: OrderDocument) -> Iterator[str]:
+def margin_told(order: OrderDocument) -> Iterator[str]:
+    """What IB said that the order would cost, if it was asked."""
     if order.margin:
         numbers = ", ".join(f"{name} {value}" for name, value in sorted(order.margin.items()))
         yield f"IB's what-if answer before it was sent: {numbers}."
 
 
-def _sent(order: OrderDocument) -> Iterator[str]:
-    """`order_id` 0 is an order of ours that IB never gave a number, as far as we know."""
+def sent_told(order: OrderDocument) -> Iterator[str]:
+    """IB's numbers; `order_id` 0 is an order of ours that IB gave none, as far as we know."""
     if order.order_id:
         ids = f"order id {order.order_id} of client {order.client_id}, permId {order.perm_id}"
         yield f"IB knows it as {ids}; it was written under lease epoch {order.epoch}."
@@ -125,10 +128,11 @@ def _sent(order: OrderDocument) -> Iterator[str]:
 
 def _executions(order: OrderDocument) -> Iterator[str]:
     for execution in sorted(order.executions.values(), key=lambda e: (e.at, e.exec_id)):
-        yield _execution(execution)
+        yield execution_told(execution)
 
 
-def _execution(execution: ExecutionDocument) -> str:
+def execution_told(execution: ExecutionDocument) -> str:
+    """One fill with its commission and shares [A1, A2]."""
     cost = "commission not told yet"
     if execution.commission is not None:
         cost = f"commission {execution.commission:f} {execution.commission_currency}".rstrip()
@@ -140,7 +144,8 @@ def _execution(execution: ExecutionDocument) -> str:
     )
 
 
-def _end(order: OrderDocument) -> str:
+def end_told(order: OrderDocument) -> str:
+    """How the order stands, or ended."""
     done = f"{order.filled:f} of {order.quantity:f} filled"
     average = f" at {order.average_price:f} on average" if order.average_price is not None else ""
     state = order.state if not order.outcome else f"{order.state}, {order.outcome}"

@@ -6,11 +6,11 @@ from datetime import datetime
 from decimal import ROUND_DOWN, Decimal
 from typing import Final
 
-from gateway.core import book, holdings
+from gateway.core import book, closing, holdings
 from gateway.core.attribution import attributable, webster
 from gateway.core.desk import Desk
-from schemas.documents import OrderDocument, TargetsDocument, WantedChange
-from schemas.values import OWNERLESS, Contract
+from schemas.documents import LedgerDocument, OrderDocument, TargetsDocument, WantedChange
+from schemas.values import EXTERNAL, OWNERLESS, Contract
 
 type Overlay = Mapping[str, TargetsDocument]
 _NOTHING: Final = Decimal(0)
@@ -32,6 +32,7 @@ class _Voice:
     flying: Mapping[int, Decimal]
     answers: Mapping[int, _Answer]
     otherwise: _Answer
+    together_until: datetime | None = None
 
     def answer(self, con_id: int) -> _Answer:
         """What it wants of a contract, and why."""
@@ -39,13 +40,15 @@ class _Voice:
 
 
 def contracts(desk: Desk, overlay: Overlay) -> dict[int, Contract]:
-    """Every contract that a strategy names, holds or has in flight; the only ones ever traded."""
+    """Every contract that a strategy names, holds or has in flight; the only ones ever traded.
+
+    With them what EXTERNAL holds and a person closed.
+    """
     held = [
         position.contract
         for name, ledger in desk.ledgers.items()
-        if name not in OWNERLESS
-        for position in ledger.positions.values()
-        if position.quantity
+        for key, position in ledger.positions.items()
+        if position.quantity and (name not in OWNERLESS or closing.is_closed(desk, name, int(key)))
     ]
     ordered = [order.contract for order in desk.orders.values() if order.state != "DONE"]
     documents = {**desk.targets, **overlay}.values()
@@ -89,10 +92,15 @@ def is_suppressed(change: WantedChange) -> bool:
 
 
 def _voices(desk: Desk, overlay: Overlay, now: datetime) -> list[_Voice]:
-    """Everyone who said something, holds something or has something in flight, by name."""
+    """Everyone who said something, holds something or has something in flight, by name.
+
+    EXTERNAL says nothing, and wants what it has, but for what a person closed.
+    """
     documents = {**desk.targets, **overlay}
     flights = _flights(desk)
     names = {*documents, *flights, *desk.ledgers}.difference(OWNERLESS)
+    if EXTERNAL in desk.closed or EXTERNAL in flights:
+        names.add(EXTERNAL)
     return [
         _voice(desk, name, documents.get(name), now, flights.get(name, {}))
         for name in sorted(names)
@@ -116,7 +124,9 @@ def _voice(
     flying: Mapping[int, Decimal],
 ) -> _Voice:
     ledger = desk.ledgers.get(strategy, book.EMPTY)
-    alike = _alike(desk, strategy) or _silence(document, now)
+    if strategy == EXTERNAL:
+        return _external_voice(desk, ledger, flying)
+    alike = _alike(desk, strategy) or _silence(document, now) or _handled(document, now)
     return _Voice(
         strategy,
         document.message_id if document else "",
@@ -124,11 +134,45 @@ def _voice(
         flying,
         answers=_answers(document) if document and not alike else {},
         otherwise=alike or (None, "held: its targets do not name the contract"),
+        together_until=_together_until(document, now) if document and not alike else None,
     )
+
+
+def _external_voice(desk: Desk, ledger: LedgerDocument, flying: Mapping[int, Decimal]) -> _Voice:
+    closure = desk.closed.get(EXTERNAL)
+    named = closure.contracts if closure else {}
+    wanted: _Answer = (Decimal(0), f"wants 0: {closing.why(closure)}" if closure else "")
+    return _Voice(
+        EXTERNAL,
+        "",
+        {p.contract.con_id: p.quantity for p in ledger.positions.values()},
+        flying,
+        answers={int(key): wanted for key in named},
+        otherwise=(None, "held: it is nobody's, and was not closed"),
+    )
+
+
+def _together_until(document: TargetsDocument, now: datetime) -> datetime | None:
+    """Until when the targets are one intention; None once each leg goes alone (decision 12)."""
+    until = document.together_until
+    return until if until is not None and now < until else None
+
+
+def _handled(document: TargetsDocument | None, now: datetime) -> _Answer | None:
+    """Why no leg of an intention goes since a person changed one's book by hand [A4]."""
+    if document is None or _together_until(document, now) is None:
+        return None
+    named = {str(target.con_id) for target in document.targets}
+    if not named & set(document.held_contracts):
+        return None
+    return None, "held: a leg of what goes together was changed by hand; say it anew"
 
 
 def _alike(desk: Desk, strategy: str) -> _Answer | None:
     """What counts for every contract, whatever the strategy says; None where it has its say."""
+    closure = desk.closed.get(strategy)
+    if closure is not None:
+        return Decimal(0), f"wants 0: {closing.why(closure)}"
     configured = desk.strategies.get(strategy)
     if configured is None:
         return None, "held: no such strategy; its book is an orphan [B6]"
@@ -196,7 +240,7 @@ def _wanted_change(desk: Desk, contract: Contract, voice: _Voice) -> WantedChang
         change, reason = _NOTHING, f"{reason}; a change of {change:f} is within the band [N9]"
     return WantedChange(
         strategy=voice.strategy,
-        symbol=contract.symbol,
+        symbol=contract.name,
         con_id=con_id,
         effective_target=effective,
         book=held,
@@ -204,6 +248,7 @@ def _wanted_change(desk: Desk, contract: Contract, voice: _Voice) -> WantedChang
         change=change,
         message_id=voice.message_id,
         reason=reason,
+        together_until=voice.together_until if target is not None else None,
     )
 
 

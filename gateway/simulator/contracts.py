@@ -281,26 +281,27 @@ def _third_friday(year: int, month: int) -> date:
     return first + timedelta(days=(4 - first.weekday()) % 7 + 14)
 
 
-def _e_mini(year: int, month: int) -> Listing:
+def _e_mini(year: int, month: int, symbol: str = "ES") -> Listing:
     expiry = _third_friday(year, month)
-    key = f"ES{QUARTERS[month]}{year % 10}"
+    size = 1 if symbol == "ES" else 10  # the micro is a tenth of it
+    known = E_MINI_CON_IDS.get(expiry.isoformat()) if symbol == "ES" else None
     return Listing(
-        E_MINI_CON_IDS.get(expiry.isoformat(), made_up_con_id(f"ES{expiry:%Y%m}")),
-        "ES",
+        known or made_up_con_id(f"{symbol}{expiry:%Y%m}"),
+        symbol,
         "CME",
-        "E-mini S&P 500",
+        "E-mini S&P 500" if symbol == "ES" else "Micro E-mini S&P 500",
         stock_type="",
         tick=Decimal("0.25"),
         market_rule=67,
         security_type=FUTURE,
-        multiplier=Decimal(50),
+        multiplier=Decimal(50) / size,
         expiry=f"{expiry:%Y%m%d}",
         last_trade_time="08:30:00",
-        local_symbol=key,
-        trading_class="ES",
+        local_symbol=f"{symbol}{QUARTERS[month]}{year % 10}",
+        trading_class=symbol,
         hours=CME,
-        initial_margin=Decimal(25_000),
-        maintenance_margin=Decimal(22_500),
+        initial_margin=Decimal(25_000) / size,
+        maintenance_margin=Decimal(22_500) / size,
         under_con_id=11_004_968,
         under_security_type="IND",
     )
@@ -324,7 +325,12 @@ LISTINGS: tuple[Listing, ...] = (
     pair(12087797, "GBP.USD", "British pound"),
     pair(12087820, "USD.CHF", "United States dollar"),
     pair(15016059, "USD.JPY", "United States dollar", "0.005"),
-    *(_e_mini(year, month) for year in E_MINI_YEARS for month in QUARTERS),
+    *(
+        _e_mini(year, month, symbol)
+        for symbol in ("ES", "MES")
+        for year in E_MINI_YEARS
+        for month in QUARTERS
+    ),
 )
 """The contracts known by name. Symbols that only a bar folder knows are added by `with_symbols`.
 

@@ -20,6 +20,7 @@ from infra.local.day import DayFailed
 from infra.local.demo import BUNDLED, DayUnplayable, chosen_day, play
 from infra.local.emulators import EmulatorsFailed, EmulatorsNotFound
 from infra.local.processes import ChildFailed
+from infra.local.solo import Unplayable, check_known, staged
 from infra.local.stack import StackFailed, StackName
 from infra.local.tables import tables, verdict
 from infra.local.up import serve
@@ -36,8 +37,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         day = chosen_day(bars, options.day)
         if options.action == "up":
             return asyncio.run(_up(options.stack, bars, day))
-        return asyncio.run(_demo(options.stack, bars, day, options.bars == BUNDLED))
-    except (BarsError, DayUnplayable, EmulatorsNotFound, OSError) as error:
+        if options.strategy:
+            check_known(options.strategy)
+            own = None if options.bars == BUNDLED else options.bars
+            bars = staged(options.strategy, bars, day, own)
+        return asyncio.run(_demo(options, bars, day))
+    except (BarsError, DayUnplayable, EmulatorsNotFound, OSError, Unplayable) as error:
         print(f"{options.action}: {error}", file=sys.stderr)
         return 2
     except (ChildFailed, DayFailed, EmulatorsFailed, StackFailed) as error:
@@ -54,13 +59,14 @@ async def _up(name: StackName, bars: BarBook, day: date) -> int:
     return 0
 
 
-async def _demo(name: StackName, bars: BarBook, day: date, bundled: bool) -> int:
+async def _demo(options: argparse.Namespace, bars: BarBook, day: date) -> int:
     _end_when_told()
     began = time.monotonic()
+    bundled, name = options.bars == BUNDLED, options.stack
     what = "SYNTHETIC bars, invented and deterministic" if bundled else "bars from files"
     print(f"one trading day, {day}: {what}; {name} stack; times are New York's\n", flush=True)
-    ending = await play(name, bars, day, _say)
-    found = verdict(ending)
+    ending = await play(name, bars, day, _say, options.strategy)
+    found = verdict(ending, options.strategy)
     print(f"\n{tables(ending)}\n")
     print("\n".join(found.sentences()))
     print(f"played in {time.monotonic() - began:.1f} s")
@@ -89,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
         one = actions.add_parser(action, help=what)
         one.add_argument("--stack", choices=("embedded", "emulators"), default="embedded")
         one.add_argument("--bars", type=Path, default=BUNDLED, help="folder of CSV files")
+        one.add_argument("--strategy", default="", help="play this one alone (demo)")
         one.add_argument("--day", type=_day, help="default: the last whole one")
     return parser
 

@@ -61,6 +61,7 @@ class EmbeddedBus:
         _check(topology)
         self._options = options or BusOptions()
         self._topics = frozenset(topology.topics)
+        self._subscription_topics = {one.name: one.topic for one in topology.subscriptions}
         self._journal = Journal(path)
         names = {subscription.name for subscription in topology.subscriptions}
         self._journal.forget(names, self._options.wall() - RETENTION)
@@ -111,6 +112,14 @@ class EmbeddedBus:
         if subscription is not None:
             return len(self._backlogs[subscription])
         return sum(map(len, self._backlogs.values()))
+
+    async def topics(self) -> tuple[str, ...]:
+        """The names of all topics; see `gateway.ports.Catalogue.topics`."""
+        return tuple(sorted(self._topics))
+
+    async def subscriptions(self) -> Mapping[str, str]:
+        """All subscriptions and their topics; see `gateway.ports.Catalogue.subscriptions`."""
+        return dict(sorted(self._subscription_topics.items()))
 
     async def close(self) -> None:
         """Close all subscriptions and the file."""

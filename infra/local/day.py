@@ -62,6 +62,7 @@ class Day:
     starts: tuple[datetime, ...]
     closes: datetime
     say: Callable[[datetime, str], None]
+    strategies: tuple[str, ...] = STRATEGIES
     dead_letters: list[str] = field(default_factory=list)
     told: set[str] = field(default_factory=set)
 
@@ -83,10 +84,22 @@ class Day:
             len(self.starts) // 2 + 2: self._malformed_message,
         }
         await surprises.get(number, self._no_surprise)()
-        await self._command("run", f"run-{number:02d}", strategies=list(STRATEGIES))
+        await self._command("run", f"run-{number:02d}", strategies=list(self.strategies))
+        if len(self.strategies) == 1:
+            await self._tell_answer(self.strategies[0])
         if number == 1:
             await self._settle_the_past()
         await self._settled()
+
+    async def _tell_answer(self, strategy: str) -> None:
+        """What a strategy that is played alone wants, and why; what it holds is told anyway."""
+        path = path_of(TargetsDocument, mode=MODE, strategy=strategy)
+        found = await self.stack.store.get(path)
+        said = codec.from_document(TargetsDocument, found) if found else None
+        if said is None or said.last_status != "targets":
+            return
+        wanted = ", ".join(f"{t.quantity:f} {t.contract.name}" for t in said.targets)
+        self._narrate(f"  {strategy} wants {wanted}: {said.last_reason}")
 
     async def _no_surprise(self) -> None:
         """Most bars bring none."""
@@ -106,7 +119,7 @@ class Day:
     async def _manual_target(self) -> None:
         """A person adds a little to what the first strategy wants, by publishing by hand."""
         first = await self.stack.store.get(
-            path_of(TargetsDocument, mode=MODE, strategy=STRATEGIES[0])
+            path_of(TargetsDocument, mode=MODE, strategy=self.strategies[0])
         )
         targets = codec.from_document(TargetsDocument, first).targets if first else ()
         sign = -1 if targets and targets[0].quantity < 0 else 1

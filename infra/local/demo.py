@@ -3,16 +3,15 @@
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Final
 
 from gateway.simulator.bars import BarBook
 from gateway.simulator.broker import ExchangeOptions, InitialHolding
-from infra.local.day import EXTERNAL_QUANTITY, SYMBOL, Day, Ending
+from infra.local.day import EXTERNAL_QUANTITY, STRATEGIES, SYMBOL, Day, Ending
+from infra.local.solo import BUNDLED, enable_alone, table_of
 from infra.local.stack import StackName, StackOptions, running
 
-BUNDLED: Final = Path(__file__).parent / "bars"
-"""The invented bars that come with the project."""
+__all__ = ["BUNDLED", "DayUnplayable", "chosen_day", "exchange_options", "half_hours", "play"]
 
 EXECUTIONS_QUANTITY_MAX: Final = Decimal(400)
 """Fills come in pieces of at most so many shares, so that partial fills are seen."""
@@ -67,10 +66,20 @@ def half_hours(bars: BarBook, day: date) -> tuple[tuple[datetime, ...], datetime
 
 
 async def play(
-    name: StackName, bars: BarBook, day: date, say: Callable[[datetime, str], None]
+    name: StackName,
+    bars: BarBook,
+    day: date,
+    say: Callable[[datetime, str], None],
+    solo: str = "",
 ) -> Ending:
-    """Play a day on a stack from its start to its end; `say` gets the story line by line."""
+    """Play a day on a stack from its start to its end; `say` gets the story line by line.
+
+    `solo` names a strategy that is played alone; without it, those of the usual day.
+    """
     starts, closes = half_hours(bars, day)
-    options = StackOptions(bars, starts[0], exchange_options(bars, starts[0], EXTERNAL_QUANTITY))
+    account = exchange_options(bars, starts[0], EXTERNAL_QUANTITY)
+    options = StackOptions(bars, starts[0], account, contracts=table_of(solo) if solo else None)
     async with running(name, options) as stack:
-        return await Day(stack, starts, closes, say).play()
+        if solo:
+            say(starts[0], await enable_alone(stack.store, solo))
+        return await Day(stack, starts, closes, say, (solo,) if solo else STRATEGIES).play()

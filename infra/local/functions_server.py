@@ -1,4 +1,4 @@
-"""The strategy functions over HTTP, served by functions-framework, all on one loopback port.
+"""All functions over HTTP, served by functions-framework, all on one loopback port.
 
 `python -m infra.local.functions_server` prints one line with the port. Each function is the
 framework's own application under its name: `/{entry_point}/projects/{project}/topics/{topic}`.
@@ -18,7 +18,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.serving import make_server
 
 from functions import main as entry_points
-from functions.registry import STRATEGIES, load
+from functions.registry import STRATEGIES, WATCHERS, load
 
 LISTENS: Final = re.compile(r"functions listen on 127\.0\.0\.1:(\d+)")
 
@@ -28,7 +28,7 @@ def application() -> DispatcherMiddleware:
     source = str(Path(entry_points.__file__))
     mounts = {
         f"/{name}": functions_framework.create_app(name, source, "cloudevent")  # type: ignore[no-untyped-call]
-        for name in STRATEGIES
+        for name in (*STRATEGIES, *WATCHERS)
     }
     return DispatcherMiddleware(NotFound(), mounts)
 

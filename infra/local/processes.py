@@ -9,7 +9,11 @@ from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
+
+LOGS: Final = "CHILD_LOGS"
+"""A variable that names a folder: there each child's whole log is kept, in a file by its name."""
 
 LINE_BYTES_MAX: Final = 65_536
 """A longer line is taken apart, so that no child can fill its pipe and stand still."""
@@ -44,6 +48,7 @@ class Child:
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
         self._ready: asyncio.Future[str] | None = None
+        self._log: Path | None = None
 
     @property
     def pid(self) -> int:
@@ -58,6 +63,8 @@ class Child:
         Raises `ChildFailed` when it ends first or takes too long. Whoever is cancelled while
         waiting calls `stop`.
         """
+        folder = environment.get(LOGS, "")
+        self._log = Path(folder) / f"{self.name.replace(' ', '-')}.log" if folder else None
         self._process = await asyncio.create_subprocess_exec(
             *dying_with_us(),
             *self._command,
@@ -107,6 +114,7 @@ class Child:
         assert self._process.stdout is not None  # it was asked for a pipe
         async for line in _lines(self._process.stdout):
             self._lines.append(line)
+            self._keep(line)
             if " ERROR " in f" {line}":
                 print(f"{self.name}: {line}", file=sys.stderr)
             found = ready.search(line) if ready else None
@@ -115,6 +123,11 @@ class Child:
         if self._ready is not None and not self._ready.done():
             self._ready.set_exception(self._failed("ended before it was ready"))
             self._ready.exception()  # read here too, for nobody may be waiting
+
+    def _keep(self, line: str) -> None:
+        if self._log is not None:
+            with self._log.open("a", encoding="utf-8") as file:
+                file.write(f"{line}\n")
 
     def _failed(self, what: str) -> ChildFailed:
         return ChildFailed("\n  ".join([f"{self.name} {what}; its last lines:", *self._lines]))

@@ -391,12 +391,13 @@ async def rigged(
     strategies: Mapping[str, StrategyDocument] = STRATEGIES,
     bars: BarBook | None = None,
     contracts: ContractTable | None = None,
+    start: datetime | None = None,
 ) -> AsyncIterator[Rig]:
     """A bench with halted trading and no gateway yet; without `bars` on the bundled ones."""
     specs = {n: StrategySpec(s.universe, BARS, "") for n, s in strategies.items() if s.universe}
     exchange = Exchange(bars or bundled_bars(), options or ExchangeOptions(), contracts)
     server = ServerOptions(master_client_id=CLIENT_ID)
-    async with Simulator(exchange, VirtualClock(start_of_play()), server) as simulator:
+    async with Simulator(exchange, VirtualClock(start or start_of_play()), server) as simulator:
         bus, store = EmbeddedBus(":memory:", topology(MODE, specs)), EmbeddedStore(":memory:")
         rig = Rig(simulator, bus, store, Wire(store))
         await rig.put(Settings(), name="common")

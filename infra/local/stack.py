@@ -11,13 +11,13 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from functions.answer import answer
-from functions.registry import load, specs
+from functions.registry import WATCHERS, load, specs
 from gateway.__main__ import commander
 from gateway.bus import GoogleBus
 from gateway.config import Config
@@ -26,11 +26,12 @@ from gateway.ports import Bus, Delivery, Store
 from gateway.simulator.bars import BarBook
 from gateway.simulator.broker import ExchangeOptions
 from gateway.simulator.clock import ClockFile, VirtualClock
+from gateway.simulator.contracts import ContractTable
 from gateway.simulator.exchange import Exchange
 from gateway.simulator.server import ServerOptions, Simulator
 from gateway.store import GoogleStore
 from infra.init import create_missing
-from infra.local import functions_server
+from infra.local import functions_server, watchers
 from infra.local.bus import EmbeddedBus
 from infra.local.emulators import Emulators
 from infra.local.processes import Child
@@ -58,6 +59,7 @@ class StackFailed(Exception):
 class StackOptions:
     """What to play: bars, the first instant, what the account holds, how fast time runs.
 
+    `contracts` are those that the broker knows, None for the simulator's own.
     `speed` is virtual seconds per real second; 0 stands still until somebody advances the clock.
     `guarded` starts the guard too, which lives by the wall's clock and so has no part in a play.
     """
@@ -67,6 +69,7 @@ class StackOptions:
     exchange: ExchangeOptions
     speed: float = 0.0
     guarded: bool = False
+    contracts: ContractTable | None = None
 
 
 @dataclass(slots=True)
@@ -81,6 +84,9 @@ class Stack:
     pending: Callable[[], int]
     pubsub_host: str = ""
     firestore_host: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """What the commands that look need in theirs; empty on the embedded stack, which they cannot
+    reach."""
 
     def check(self) -> None:
         """Raise `StackFailed` if a part has ended."""
@@ -128,7 +134,7 @@ async def _embedded(parts: AsyncExitStack, options: StackOptions, folder: Path) 
     config = _config(simulator, None)
     chief = commander(config, bus, store, simulator.clock)
     stack = Stack("embedded", bus, store, simulator, [], _own(bus, wanted))
-    await _serve_functions(parts, stack, wanted)
+    await _serve_functions(parts, stack, wanted, folder / "store.sqlite")
     stack.tasks.append(_part(parts, "the gateway", chief.run()))
     if options.guarded:
         watcher = guard(config, bus, store, simulator.clock)
@@ -151,12 +157,14 @@ async def _emulated(parts: AsyncExitStack, options: StackOptions, folder: Path) 
     parts.push_async_callback(bus.close)
     parts.push_async_callback(store.close)
     await create_missing(store, MODE, specs())
-    environment |= _variables(_config(simulator, folder / "clock"))
+    variables = _variables(_config(simulator, folder / "clock"))
+    environment |= variables
     children = [functions, await _started(parts, "the gateway", "gateway", environment)]
     if options.guarded:
         children.append(await _started(parts, "the guard", "gateway.guard", environment))
     stack = Stack("emulators", bus, store, simulator, [], lambda: 0)
     stack.pubsub_host, stack.firestore_host = emulators.pubsub_host, emulators.firestore_host
+    stack.environment = {**emulators.env, **variables}
     stack.tasks += [_part(parts, child.name, child.wait()) for child in children]
     return stack
 
@@ -187,7 +195,7 @@ async def _simulator(parts: AsyncExitStack, options: StackOptions, folder: Path)
     file = parts.enter_context(ClockFile(folder / "clock"))
     loop = asyncio.get_running_loop()
     clock = VirtualClock(options.start, speed=options.speed, monotonic=loop.time, file=file)
-    exchange = Exchange(options.bars, options.exchange)
+    exchange = Exchange(options.bars, options.exchange, options.contracts)
     return await parts.enter_async_context(
         Simulator(exchange, clock, ServerOptions(master_client_id=GATEWAY_CLIENT_ID))
     )
@@ -237,9 +245,12 @@ def _own(bus: EmbeddedBus, wanted: Topology) -> Callable[[], int]:
     return lambda: sum(bus.pending(name) for name in mine)
 
 
-async def _serve_functions(parts: AsyncExitStack, stack: Stack, wanted: Topology) -> None:
-    """Feed each strategy's function from its push subscription, in threads, as the cloud would."""
+async def _serve_functions(
+    parts: AsyncExitStack, stack: Stack, wanted: Topology, file: Path
+) -> None:
+    """Feed each function from its push subscription, in threads, as the cloud would."""
     running: set[asyncio.Task[None]] = set()
+    watching = watchers.watcher(MODE, watchers.over_file(file), stack.bus)
 
     async def end() -> None:
         for task in running:
@@ -250,7 +261,12 @@ async def _serve_functions(parts: AsyncExitStack, stack: Stack, wanted: Topology
 
     def fed(name: str) -> Callable[[Delivery], None]:
         def deliver(delivery: Delivery) -> None:
-            task = asyncio.create_task(_call(stack.bus, name, delivery))
+            called = (
+                watchers.call(watching, name, delivery)
+                if name in WATCHERS
+                else _call(stack.bus, name, delivery)
+            )
+            task = asyncio.create_task(called)
             running.add(task)
             task.add_done_callback(running.discard)
 

@@ -96,6 +96,22 @@ class EmbeddedStore:
             if _equal(_field(document, field.split(".")), value)
         }
 
+    async def newest(self, collection: str, field: str, count: int) -> Mapping[str, Document]:
+        """The documents with the highest values of a field; see `ports.QueryStore.newest`."""
+        check_field(field)
+        documents = await self.list(collection)
+        valued = [
+            (value, path)
+            for path, document in documents.items()
+            if (value := _field(document, field.split("."))) is not NotImplemented
+        ]
+        return {path: documents[path] for _, path in sorted(valued, reverse=True)[:count]}
+
+    async def time(self) -> datetime:
+        """What time the store says it is: the machine's."""
+        await _yield_once()
+        return datetime.now(UTC)
+
     async def commit(self, writes: Sequence[Write]) -> None:
         """Apply all writes or none. Raises `AlreadyExists` if a `Create` meets a document."""
         check_writes(writes)

@@ -6,9 +6,11 @@ aggregated to days; VIXY moves against SPY. They look like prices and prove noth
 
 import math
 import random
+import re
 import sys
+import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Final
@@ -20,6 +22,13 @@ SESSIONS: Final = 240
 INTRADAY_SESSIONS: Final = 8
 BARS_A_DAY: Final = 13
 SEED: Final = 44
+INDEX_LEVEL: Final = 6000.0
+"""Of index futures at the start, in points."""
+MONTH_LETTERS: Final = "FGHJKMNQUVXZ"
+MONTH: Final = re.compile(
+    rf"(?P<family>[A-Z0-9]{{1,4}})(?P<letter>[{MONTH_LETTERS}])(?P<year>\d{{1,2}})"
+)
+"""A month of a future, such as `MESH6`."""
 
 HOLIDAYS: Final = frozenset(
     date(year, month, day)
@@ -49,6 +58,9 @@ class Row:
         return f"{self.time},{prices},{self.volume}"
 
 
+type Bars = list[tuple[date, int, Row]]
+
+
 def sessions() -> list[date]:
     """The trading days covered, oldest first."""
     days = (LAST_DAY - timedelta(days=n) for n in range(10_000))
@@ -63,8 +75,43 @@ def files(seed: int = SEED) -> dict[str, str]:
     return {
         f"{symbol}_{size}_synthetic.csv": _text(rows)
         for symbol, bars in (("SPY", spy), ("VIXY", vixy))
-        for size, rows in (("30min", _intraday(bars)), ("1day", _daily(bars)))
+        for size, rows in _both_sizes(bars)
     }
+
+
+def invented(keys: Iterable[str]) -> dict[str, str]:
+    """File name -> text for any bar series, by its key: a stock's symbol, a future's local symbol.
+
+    Each has a walk of its own that depends on its name alone; the months of a future share one, the
+    later ones a little dearer.
+    """
+    return {
+        f"{key}_{size}_synthetic.csv": _text(rows)
+        for key in sorted(keys)
+        for size, rows in _both_sizes(_series(key))
+    }
+
+
+def _both_sizes(bars: Bars) -> tuple[tuple[str, list[Row]], ...]:
+    return ("30min", _intraday(bars)), ("1day", _daily(bars))
+
+
+def _series(key: str) -> Bars:
+    month = MONTH.fullmatch(key)
+    family = month["family"] if month else key
+    seed = zlib.crc32(family.encode())
+    walk = _walk(random.Random(seed), INDEX_LEVEL if month else 40.0 + seed % 360)
+    if month is None:
+        return walk
+    carry = 1 + 0.0025 * (MONTH_LETTERS.index(month["letter"]) + 12 * int(month["year"][-1]))
+    return [(day, slot, _in_ticks(row, carry)) for day, slot, row in walk]
+
+
+def _in_ticks(row: Row, factor: float) -> Row:
+    """The row dearer by a factor, in the quarter points in which index futures trade."""
+    prices = (row.open, row.high, row.low, row.close)
+    first, high, low, last = (round(4 * factor * price) / 4 for price in prices)
+    return replace(row, open=first, high=high, low=low, close=last)
 
 
 def main(folder: Path, seed: int = SEED) -> None:
@@ -72,9 +119,6 @@ def main(folder: Path, seed: int = SEED) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files(seed).items():
         (folder / name).write_text(text)
-
-
-type Bars = list[tuple[date, int, Row]]
 
 
 def _walk(source: random.Random, price: float) -> Bars:

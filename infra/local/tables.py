@@ -1,13 +1,18 @@
 """The day's end as tables for a person, and the verdict: does the law hold? [pure]"""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
+from gateway.core.tables import money, table
+from gateway.core.telling import shares_text
 from gateway.ports import Document
 from infra.local.day import Ending
-from schemas.documents import OrderDocument, Share
-from schemas.values import EXTERNAL
+from schemas.codec import from_document
+from schemas.documents import OrderDocument
+from schemas.values import EXTERNAL, Contract
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +24,19 @@ class Verdict:
     law_holds: bool
     orders_open: tuple[str, ...]
     shared_orders: tuple[str, ...]
+    solo: str = ""
+    answers: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def is_good(self) -> bool:
-        """The law holds, every order is DONE, and one at least was attributed to two strategies."""
-        return self.law_holds and not self.orders_open and bool(self.shared_orders)
+        """The law holds, every order is DONE, and one at least was attributed to two strategies.
+
+        Of a strategy played alone (`solo`), instead: it answered, and never with an error.
+        """
+        played = bool(self.shared_orders)
+        if self.solo:
+            played = bool(self.answers) and "error" not in self.answers
+        return self.law_holds and not self.orders_open and played
 
     def sentences(self) -> list[str]:
         """The law's line, and what is wrong, if anything."""
@@ -32,13 +45,19 @@ class Verdict:
         lines = [f"{law}, UNEXPLAINED {self.unexplained:f}"]
         if self.orders_open:
             lines.append(f"NOT DONE: {', '.join(self.orders_open)}")
-        if not self.shared_orders:
+        if self.solo:
+            counted = ", ".join(f"{status} {n} times" for status, n in self.answers.items())
+            lines.append(f"{self.solo} answered {counted or 'NEVER'}")
+        elif not self.shared_orders:
             lines.append("NO ORDER was attributed to two strategies on this day")
         return lines
 
 
-def verdict(ending: Ending) -> Verdict:
-    """Compare the broker's positions with the ledgers, contract by contract [B3]."""
+def verdict(ending: Ending, solo: str = "") -> Verdict:
+    """Compare the broker's positions with the ledgers, contract by contract [B3].
+
+    `solo` is the strategy that was played alone, if one was.
+    """
     broker = {key: Decimal(p["quantity"]) for key, p in ending.positions.items()}
     booked = _booked(ending)
     contracts = {*broker, *booked}
@@ -50,7 +69,15 @@ def verdict(ending: Ending) -> Verdict:
         law_holds=not any(gaps.values()),
         orders_open=tuple(ref for ref, o in ending.orders.items() if o.state != "DONE"),
         shared_orders=tuple(ref for ref, o in ending.orders.items() if _is_shared(o)),
+        solo=solo,
+        answers=_answers(ending, solo),
     )
+
+
+def _answers(ending: Ending, strategy: str) -> Mapping[str, int]:
+    """How often a strategy answered what, over all runs."""
+    said = (run.answered.get(strategy, "") for run in ending.runs.values())
+    return dict(sorted(Counter(status for status in said if status).items()))
 
 
 def tables(ending: Ending) -> str:
@@ -79,7 +106,7 @@ def tables(ending: Ending) -> str:
             _executions(ending),
         ),
     )
-    return "\n\n".join(_table(title, heads, rows) for title, heads, rows in parts)
+    return "\n\n".join(table(title, heads, rows) for title, heads, rows in parts)
 
 
 def _booked(ending: Ending) -> dict[str, Decimal]:
@@ -97,8 +124,7 @@ def _is_shared(order: OrderDocument) -> bool:
 
 def _positions(ending: Ending) -> list[tuple[str, ...]]:
     return [
-        (p["contract"]["symbol"], p["quantity"], _money(p["average_cost"]))
-        for p in _by_symbol(ending.positions)
+        (_name(p), p["quantity"], money(p["average_cost"])) for p in _by_symbol(ending.positions)
     ]
 
 
@@ -106,11 +132,11 @@ def _ledgers(ending: Ending, *, external: bool) -> list[tuple[str, ...]]:
     return [
         (
             name,
-            p["contract"]["symbol"],
+            _name(p),
             p["quantity"],
-            _money(p["cost"]),
-            _money(p["realized"]),
-            _money(p["commission"]),
+            money(p["cost"]),
+            money(p["realized"]),
+            money(p["commission"]),
         )
         for name, ledger in sorted(ending.ledgers.items())
         if (name == EXTERNAL) is external
@@ -120,14 +146,14 @@ def _ledgers(ending: Ending, *, external: bool) -> list[tuple[str, ...]]:
 
 def _crosses(ending: Ending) -> list[tuple[str, ...]]:
     return [
-        (c["cross_id"], c["contract"]["symbol"], _money(c["price"]), _plain_shares(c["shares"]))
+        (c["cross_id"], _name(c), money(c["price"]), _plain_shares(c["shares"]))
         for c in sorted(ending.crosses.values(), key=lambda c: (c["at"], c["generation"]))
     ]
 
 
 def _by_symbol(positions: Mapping[str, Document]) -> list[Document]:
     """In an order that does not tell which fill came first."""
-    return sorted(positions.values(), key=lambda position: str(position["contract"]["symbol"]))
+    return sorted(positions.values(), key=lambda position: _name(position))
 
 
 def _orders(ending: Ending) -> list[tuple[str, ...]]:
@@ -135,12 +161,12 @@ def _orders(ending: Ending) -> list[tuple[str, ...]]:
     return [
         (
             o.order_ref,
-            o.contract.symbol,
+            o.contract.name,
             f"{o.quantity:+f}",
             f"{o.state} {o.outcome}",
             f"{o.filled:+f}",
-            _money(o.average_price or 0),
-            _shares(o.allocations),
+            money(o.average_price or 0),
+            shares_text(o.allocations),
         )
         for o in ordered
     ]
@@ -152,33 +178,19 @@ def _executions(ending: Ending) -> list[tuple[str, ...]]:
         (
             e.exec_id,
             e.order_ref or "(foreign)",
-            e.contract.symbol,
+            e.contract.name,
             f"{e.quantity:+f}",
             f"{e.price:f}",
-            _shares(e.shares),
+            shares_text(e.shares),
         )
         for e in ordered
     ]
-
-
-def _shares(shares: Sequence[Share]) -> str:
-    return ", ".join(f"{s.strategy} {s.quantity:+f}" for s in shares)
 
 
 def _plain_shares(shares: Sequence[Mapping[str, str]]) -> str:
     return ", ".join(f"{s['strategy']} {Decimal(s['quantity']):+f}" for s in shares)
 
 
-def _money(value: object) -> str:
-    return f"{Decimal(str(value)):,.2f}"
-
-
-def _table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    if not rows:
-        return f"{title.upper()}: none"
-    widths = [max(len(row[i]) for row in (heads, *rows)) for i in range(len(heads))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in (heads, *rows)
-    ]
-    return "\n".join([title.upper(), *(f"  {line}" for line in lines)])
+def _name(found: Mapping[str, Any]) -> str:
+    """What people call the contract of a document."""
+    return from_document(Contract, found["contract"]).name

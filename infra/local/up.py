@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -37,6 +37,7 @@ async def serve(name: StackName, bars: BarBook, day: date) -> None:
         with ExitStack() as parts:
             host = parts.enter_context(_door(stack))
             print(instructions(host, stack.firestore_host, start), flush=True)
+            print(looking(stack.environment), flush=True)
             await _watch(stack)
 
 
@@ -99,6 +100,20 @@ Look at documents (the Firestore console's paths):
   curl '{look}/documents/runs'
 
 Ctrl-C ends it. What happens is told here:
+"""
+
+
+def looking(environment: Mapping[str, str]) -> str:
+    """How to look from another terminal; empty where the commands that look cannot reach."""
+    if not environment:
+        return ""
+    exports = "\n".join(f"  export {name}={environment[name]}" for name in sorted(environment))
+    return f"""From the command line too (docs/how-to/a-bad-day.md):
+
+{exports}
+  .venv/bin/python -m gateway.doctor
+  .venv/bin/python -m gateway.status
+  .venv/bin/python -m gateway.replay_log last
 """
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.ports import Bus, Delivery, Unavailable
+from gateway.ports import Bus, Catalogue, Delivery, Unavailable
 
 ANSWER_SECONDS = 30  # the longest wait is the emulator's ack deadline, 10 s
 
@@ -256,3 +256,17 @@ async def test_a_closed_bus_ends_its_subscriptions_and_publishes_no_more(bus: Bu
     with pytest.raises(Unavailable):
         await bus.publish("ticks-test", b"x", {})
     await bus.close()
+
+
+async def test_topics_and_subscriptions_are_listed_by_their_names(bus: Catalogue) -> None:
+    assert await bus.topics() == (
+        "dead-letters-test",
+        "fan-test",
+        "judged-test",
+        "mixed-test",
+        "ticks-test",
+    )
+    subscriptions = await bus.subscriptions()
+    assert list(subscriptions) == sorted(subscriptions)
+    assert subscriptions["fan-first"] == subscriptions["fan-second"] == "fan-test"
+    assert len(subscriptions) == 6

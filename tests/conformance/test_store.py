@@ -14,6 +14,7 @@ from gateway.ports import (
     Delete,
     Document,
     Put,
+    QueryStore,
     Reads,
     Store,
     Write,
@@ -300,3 +301,22 @@ async def test_the_deepest_document_allowed_is_stored(store: Store) -> None:
 async def test_a_document_of_almost_1_mib_is_stored(store: Store) -> None:
     await store.commit([Put("runs/r1", {"text": "x" * 1_048_000})])
     assert await store.find("runs", "text", "short") == {}
+
+
+async def test_the_newest_are_those_with_the_highest_value_highest_first(
+    store: QueryStore,
+) -> None:
+    days = {f"runs/r{day}": {"at": datetime(2026, 1, day, tzinfo=UTC)} for day in (3, 1, 4, 2)}
+    await store.commit([Put(path, data) for path, data in days.items()])
+    await store.commit([Put("runs/without", {}), Put("orders/r9", days["runs/r4"])])
+    found = await store.newest("runs", "at", 3)
+    assert list(found) == ["runs/r4", "runs/r3", "runs/r2"]
+    assert found["runs/r4"] == days["runs/r4"]
+    assert await store.newest("runs", "elsewhere", 3) == {}
+
+
+async def test_the_time_of_the_store_is_now_aware_and_in_utc(store: QueryStore) -> None:
+    told = await store.time()
+    assert type(told) is datetime
+    assert told.utcoffset() == timedelta(0)
+    assert abs(told - datetime.now(UTC)) < timedelta(minutes=1)

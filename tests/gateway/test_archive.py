@@ -44,7 +44,7 @@ async def test_settings_of_another_mode_are_not_read(archive: Archive) -> None:
     ("data", "reason"),
     [
         ({"stat": "halted"}, "control/paper: stat: unknown field, did you mean state"),
-        ({"state": "stopped"}, "control/paper: state: invalid enum value"),
+        ({"state": "stopped"}, "control/paper: state: must be one of active, reduce_only, halted"),
     ],
 )
 async def test_a_document_that_cannot_be_read_is_named_with_its_field(

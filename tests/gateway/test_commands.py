@@ -151,6 +151,7 @@ async def test_weights_that_cannot_be_are_refused(rig: Rig, weight: str, reason:
         ("control/paper", {"state": "go"}, "control/paper: state: "),
         ("config/paper", {"answer_secs": 5}, "config/paper: answer_secs: unknown field"),
         ("config/paper", {"exposure_overall": "NaN"}, "exposure_overall: must be a finite"),
+        ("config/common", {"fresh_minutes": 0}, "config/common: fresh_minutes: must be 1 to"),
         ("strategies/gamma", {"enabled": "maybe"}, "strategies/gamma: enabled: "),
         ("strategies/Bad Name", {"enabled": True}, "'Bad Name' must be 1 to 63"),
     ],

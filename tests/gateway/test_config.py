@@ -23,10 +23,22 @@ def test_everything_can_be_set() -> None:
         "IB_CLIENT_ID": "9",
         "IB_GUARD_CLIENT_ID": "8",
         "CLOCK_FILE": "clock",
+        "IB_DOCTOR_CLIENT_ID": "7",
+        "IB_DAILY_RESTART": "23:45",
     }
     found = from_environment({**ENOUGH, **more})
     assert found == Config(
-        Mode.PAPER, "my-project", "pod-7", "localhost", 4004, 9, 8, "U1", Path("clock")
+        Mode.PAPER,
+        "my-project",
+        "pod-7",
+        "localhost",
+        4004,
+        9,
+        8,
+        "U1",
+        Path("clock"),
+        7,
+        "23:45",
     )
 
 
@@ -51,6 +63,8 @@ def test_everything_can_be_set() -> None:
         ),
         ({"MODE": "live"}, "LIVE_TRADING_ACCEPTED must name the account"),
         ({"IB_GUARD_CLIENT_ID": "0"}, "IB_GUARD_CLIENT_ID must be a number from 1"),
+        ({"IB_GUARD_CLIENT_ID": "3"}, "IB_DOCTOR_CLIENT_ID must differ .*, and is 3"),
+        ({"IB_DAILY_RESTART": "11:45 PM"}, "IB_DAILY_RESTART must be a time in New York like 23"),
         ({"IB_CLIENT_ID": "2"}, "IB_GUARD_CLIENT_ID must differ from IB_CLIENT_ID, both are 2"),
     ],
 )
@@ -83,5 +97,6 @@ def test_an_empty_owner_is_no_owner() -> None:
 def test_the_settings_fit_a_line_of_the_log() -> None:
     assert described(from_environment(ENOUGH)) == (
         "mode=paper google_cloud_project=my-project owner=gateway ib_host=127.0.0.1 ib_port=4002 "
-        "ib_client_id=1 ib_guard_client_id=2 live_trading_accepted= clock_file=None"
+        "ib_client_id=1 ib_guard_client_id=2 live_trading_accepted= clock_file=None "
+        "ib_doctor_client_id=3 ib_daily_restart="
     )

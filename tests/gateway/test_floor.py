@@ -71,7 +71,7 @@ async def test_all_that_can_be_read_is_taken_up_beside_what_cannot(rig: Rig) -> 
     await rig.store.commit([Put("control/paper", {"state": "halted", "by": "bob"})])
     await rig.store.commit([Put("config/paper", {"fresh": 5})])
     await rig.store.commit([Put("strategies/alpha", {"enabled": 1})])
-    with pytest.raises(Invalid, match=r"strategies/alpha: enabled: .*; config/common with config"):
+    with pytest.raises(Invalid, match=r"strategies/alpha: enabled: .*; config/paper: fresh: "):
         await floor.configure()
     assert (floor.desk.control.state, floor.desk.control.by) == (TradingState.HALTED, "bob")
     assert floor.desk.strategies["beta"].enabled

@@ -34,6 +34,7 @@ async def test_the_order_of_two_strategies_tells_who_wanted_it_and_what_became_o
         ("paper-1-9", "no order paper-1-9: there is no document positions/paper/openOrders/"),
         ("a/b", "'a/b' is no order reference"),
         ("", "'' is no order reference"),
+        (".", "'.' is no order reference"),
     ],
 )
 async def test_an_unknown_order_is_said_so(active: Rig, order_ref: str, reason: str) -> None:

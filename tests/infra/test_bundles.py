@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from functions.registry import STRATEGIES
+from functions.registry import STRATEGIES, WATCHERS
 from infra.bundles import ROOT, files, main, write
 
 LOAD_EVERY_ENTRY_POINT = """
@@ -20,7 +20,8 @@ import functions, schemas
 print(*{*functions.__path__}, *{*schemas.__path__}, {"gateway", "infra"} & sys.modules.keys())
 """
 # What requirements/functions.txt brings; google and pandas come with the client and pandas-ta.
-THIRD_PARTY = {"cloudevents", "functions_framework", "google", "msgspec", "pandas", "pandas_ta"}
+THIRD_PARTY = {"cloudevents", "cronsim", "functions_framework", "google", "msgspec"}
+THIRD_PARTY |= {"pandas", "pandas_ta"}
 
 
 def run(folder: Path, code: str, *arguments: str) -> str:
@@ -44,7 +45,7 @@ def bundle(tmp_path: Path) -> Path:
 
 
 def test_every_entry_point_loads_from_the_bundle_alone(bundle: Path) -> None:
-    printed = run(bundle, LOAD_EVERY_ENTRY_POINT, str(bundle / "main.py"), *STRATEGIES)
+    printed = run(bundle, LOAD_EVERY_ENTRY_POINT, str(bundle / "main.py"), *STRATEGIES, *WATCHERS)
     assert printed == f"{bundle / 'functions'} {bundle / 'schemas'} set()"
 
 
@@ -56,6 +57,18 @@ create_app(sys.argv[2], sys.argv[1])
 print(*(name in sys.modules for name in ("functions.strategies.spy_pullback", "pandas")))
 """
     assert run(bundle, code, str(bundle / "main.py"), "spy_pullback") == "True False"
+
+
+@pytest.mark.parametrize("name", [*WATCHERS, "spy_pullback"])
+def test_no_function_loads_at_its_start_what_only_others_need(bundle: Path, name: str) -> None:
+    """Pandas is for indicators, Firestore for whoever watches, once there is something to read."""
+    code = """
+import sys
+from functions_framework import create_app
+create_app(sys.argv[2], sys.argv[1])
+print({"pandas", "exchange_calendars", "google.cloud.firestore"} & sys.modules.keys())
+"""
+    assert run(bundle, code, str(bundle / "main.py"), name) == "set()"
 
 
 def test_the_bundle_is_two_packages_the_entry_points_and_what_they_need(bundle: Path) -> None:

@@ -206,6 +206,17 @@ async def test_a_description_is_resolved_to_one_contract_and_remembered(desk: De
     assert await desk.session.resolve(Contract("SPY")) is spy
 
 
+async def test_a_future_without_a_month_is_the_two_that_expire_next(desk: Desk) -> None:
+    """Asked of the broker each time, for tomorrow it may be another one (decision 12)."""
+    chain = await desk.session.chain(Contract("ES", "FUT", "CME"))
+    days = [month.last_trade_date for month in chain]
+    assert [month.sec_type for month in chain] == ["FUT", "FUT"]
+    assert days == sorted(days)
+    assert f"{desk.simulator.clock.now():%Y%m%d}" <= days[0]
+    with pytest.raises(Unresolved, match="NOPE FUT CME USD: 200"):
+        await desk.session.chain(Contract("NOPE", "FUT", "CME"))
+
+
 async def test_an_unknown_contract_is_unresolved(desk: Desk) -> None:
     """[T3]"""
     with pytest.raises(Unresolved, match="NOPE STK SMART USD: 200 No security definition"):

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAliasType
 import pytest
 from hypothesis import strategies as st
 
+from schemas.bounds import Bound
 from schemas.messages import Bars
 
 type Instances = Callable[[type], st.SearchStrategy[Any]]
@@ -56,11 +57,24 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
     """Values of a field's type."""
     if isinstance(kind, TypeAliasType):
         return values(kind.__value__)
+    if typing.get_origin(kind) is typing.Annotated:
+        return bounded(*typing.get_args(kind))
     if kind in PLAIN:
         return PLAIN[kind]
     if is_dataclass(kind):
         return instances(typing.cast(type, kind))
     return composed(kind)
+
+
+def bounded(kind: type, bound: Bound) -> st.SearchStrategy[Any]:
+    """Numbers that a document may hold."""
+    lowest, highest = bound.lowest, bound.highest
+    if kind is int:
+        return st.integers(lowest, highest)
+    if lowest is None:
+        return DECIMALS
+    top = highest if highest is not None else 10**12
+    return st.decimals(lowest, top, places=4)
 
 
 def composed(kind: Any) -> st.SearchStrategy[Any]:
@@ -78,7 +92,7 @@ def composed(kind: Any) -> st.SearchStrategy[Any]:
 
 def instances(kind: type) -> st.SearchStrategy[Any]:
     """Valid instances of a dataclass of the contract."""
-    hints = typing.get_type_hints(kind)
+    hints = typing.get_type_hints(kind, include_extras=True)
     names = [field.name for field in fields(kind)]
     parts = {name: NAMED.get(name, values(hints[name])) for name in names}
     if kind is Bars:

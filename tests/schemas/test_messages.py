@@ -6,18 +6,20 @@ from decimal import Decimal
 
 import pytest
 
-from schemas.messages import (
+from schemas.commands import (
     COMMANDS,
+    Adopt,
+    Run,
+    Transfer,
+)
+from schemas.messages import (
     DEAD_LETTERS,
     TARGETS_MAX,
     TOPICS,
-    Adopt,
     Bars,
     Market,
-    Run,
     Target,
     Targets,
-    Transfer,
     topic_name,
 )
 from schemas.values import EXTERNAL, Contract, Mode
@@ -27,7 +29,7 @@ AT = datetime(2025, 11, 25, 15, 0, tzinfo=UTC)
 
 def test_the_modes_share_no_topic() -> None:
     names = [topic_name(t, m) for t in {*TOPICS.values(), DEAD_LETTERS} for m in Mode]
-    assert len(names) == len(set(names)) == 10
+    assert len(names) == len(set(names)) == 12
 
 
 def test_every_command_says_its_own_name() -> None:

@@ -82,6 +82,20 @@ def test_the_demo_keeps_its_promises(demo: Any) -> None:
     check_promises(demo())
 
 
+@pytest.mark.parametrize(("strategy", "traded"), [("mes_trend", 1), ("monthly_allocation", 4)])
+def test_a_strategy_can_be_played_alone(
+    demo: Callable[..., Played], strategy: str, traded: int
+) -> None:
+    """On invented bars of its own universe; the law holds, and it answered."""
+    played = demo("--strategy", strategy)
+    assert played.code == 0, played.text
+    law = re.search(LAW, played.text)
+    assert law is not None
+    assert f"{strategy} answered " in played.text
+    books = [row for row in played.table("BOOKS") if row[0] == strategy]
+    assert len(books) == traded
+
+
 def test_the_bars_are_plainly_labelled_synthetic(demo: Any) -> None:
     assert "SYNTHETIC" in demo().text.splitlines()[0]
 

@@ -8,7 +8,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from gateway.core.book import EMPTY, Lot, apply, compact, is_turned, post, quantity
+from gateway.core.book import EMPTY, Lot, apply, compact, entry, is_turned, post, quantity
 from schemas.documents import LedgerDocument, LedgerEntry
 
 
@@ -69,8 +69,8 @@ def test_a_ledger_depends_on_what_happened_not_on_when_we_heard_of_it(build: Any
     ledgers = []
     for order in permutations(entries):
         ledger = EMPTY
-        for entry in order:
-            ledger = post(ledger, build.spy, entry)
+        for one in order:
+            ledger = post(ledger, build.spy, one)
         ledgers.append(ledger)
     assert all(ledger == ledgers[0] for ledger in ledgers)
 
@@ -92,6 +92,19 @@ def test_a_holding_says_in_which_currencies_its_commission_is(
     (held,) = ledger.positions.values()
     assert held.commission_currency == told
     assert held.commission == 2
+    later = post(ledger, build.spy, build.entry(1, source="later", at=build.later(9)))
+    assert later.positions["1"].commission_currency == told
+
+
+def test_an_entry_is_found_by_its_contract_and_source(build: Any) -> None:
+    """[A1] So that what was told before is known."""
+    ledger = post(EMPTY, build.spy, build.entry(1, source="x"))
+    ledger = post(ledger, build.spy, build.entry(2, source="y"))
+    ledger = post(ledger, build.vixy, build.entry(3, source="z"))
+    found = entry(ledger, 1, "y")
+    assert found is not None
+    assert found.quantity == 2
+    assert (entry(ledger, 1, "z"), entry(ledger, 9, "x"), entry(EMPTY, 1, "x")) == (None,) * 3
 
 
 def test_commissions_add_up_and_stay_out_of_the_cost(build: Any) -> None:
@@ -128,8 +141,8 @@ def test_a_compacted_ledger_goes_on_as_the_whole_one_does(build: Any, times: int
         for number, (moved, price) in enumerate([(10, 90), (-4, 100), (7, 95), (-2, 99)])
     ]
     whole, small = EMPTY, EMPTY
-    for number, entry in enumerate(entries):
-        whole, small = post(whole, build.spy, entry), post(small, build.spy, entry)
+    for number, one in enumerate(entries):
+        whole, small = post(whole, build.spy, one), post(small, build.spy, one)
         for _ in range(times):
             small = compact(small, build.later(number))
     assert sums(small) == sums(whole)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from gateway.core.book_limits import book_notional, short_allowed
 from gateway.core.desk import Desk
 from gateway.core.limits import Candidate, refusal
 from schemas.documents import RefusalEntry
@@ -181,3 +182,91 @@ def test_a_strategy_may_be_kept_from_going_short(
     limits = {"short_allowed": own}
     desk = desk_of(build, limits, {"a": {1: 10}}, short_allowed=everyone)
     check(refusal(candidate(build, shares), desk, build.now), told)
+
+
+REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, int], dict[str, Any], str]] = {
+    "a share of a worth 2100.00 in SPY is over its order_notional_max 2000.5; want less, or raise "
+    "the bound": (
+        {"order_notional_max": Decimal("2000.5")},
+        {},
+        {"a": 21, "b": 1},
+        {},
+        "order_notional_max 2100.00 2000.5 a",
+    ),
+    "a book of a worth 5100.00 in SPY is over its book_notional_max 5000; want less, or raise the "
+    "bound": (
+        {},
+        {"book_notional_max": Decimal(5000)},
+        {"a": 51, "b": 52},
+        {},
+        "book_notional_max 5100.00 5000 a b",
+    ),
+    "a would be short -2 SPY; short_allowed is off, so want 0 or more": (
+        {"short_allowed": False},
+        {},
+        {"a": -2, "c": -1},
+        {},
+        "short_allowed -2 0 a",
+    ),
+    "the broker would be short -2 SPY; short_allowed is off, so want 0 or more": (
+        {},
+        {"short_allowed": False, "external_policy": {"SPY": "ignore"}},
+        {"b": -1, "c": -2},
+        {},
+        "short_allowed -2 0 b c",
+    ),
+    "SPY has no price, so no book may grow; check the market data subscription": (
+        {},
+        {},
+        {"a": -2},
+        {"reducing": True, "price": None},
+        "book_notional_max none a price a",
+    ),
+    "SPY trades in USD, of which the broker tells no rate, so no book may grow; hold some USD at "
+    "the broker": (
+        {},
+        {},
+        {"a": -2},
+        {"reducing": True, "rate": None},
+        "book_notional_max none a rate of exchange a",
+    ),
+}
+"""Sentence -> a's own limits, everyone's settings, the shares, what else is so, and what is told.
+
+Told are rule, value, bound and whose.
+"""
+
+
+@pytest.mark.parametrize("sentence", REFUSED)
+def test_each_refusal_of_a_book_is_one_sentence_to_act_on(build: Any, sentence: str) -> None:
+    """(behaviour 9) Which value, which bound, what to do next; b holds 1, c holds 2."""
+    limits, settings, shares, parts, told = REFUSED[sentence]
+    books = {"b": {1: 1}, "c": {1: 2}, "EXTERNAL": {1: -2}}
+    entry = refusal(
+        candidate(build, shares, **parts), desk_of(build, limits, books, **settings), build.now
+    )
+    assert entry is not None
+    assert entry.sentence == sentence
+    assert " ".join((entry.rule, entry.value, entry.bound, *entry.strategies)) == told
+
+
+@pytest.mark.parametrize(
+    ("value", "bound"),
+    [(-1, "a price"), (0, "a price"), ("0.5", "a rate of exchange"), (1, "a rate of exchange")],
+)
+def test_a_price_of_nothing_is_none_and_a_small_one_is_one(
+    build: Any, value: int | str, bound: str
+) -> None:
+    """[M14] Neither book can be measured, and the refusal says what is missing."""
+    looked_at = candidate(build, {"a": -2}, reducing=True, price=build.price(value), rate=None)
+    desk = desk_of(build, {}, {"EXTERNAL": {1: 9}})
+    entry = book_notional(looked_at, desk, build.now)
+    assert entry is not None
+    assert entry.bound == bound
+
+
+def test_a_cross_makes_no_broker_short_that_is_so_already(build: Any) -> None:
+    """[N4] It moves nothing there; c, who holds 2, gives them to b."""
+    desk = desk_of(build, {}, {"c": {1: 2}, "EXTERNAL": {1: -9}}, short_allowed=False)
+    looked_at = candidate(build, {"b": 2, "c": -2})
+    assert short_allowed(looked_at, desk, build.now) is None

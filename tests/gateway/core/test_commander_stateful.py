@@ -20,7 +20,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from gateway.core import book
+from gateway.core import book, closing
 from gateway.core.broker import BrokerStatus, MarginPreview, Span, Terms
 from gateway.core.desk import Desk
 from gateway.core.events import (
@@ -32,6 +32,7 @@ from gateway.core.events import (
     NetCause,
     Netted,
     Priced,
+    Reopened,
     Said,
 )
 from gateway.core.fold import evolve
@@ -41,6 +42,7 @@ from gateway.core.prices import Price
 from gateway.core.reconcile import settle
 from gateway.core.records import Stored, changed, journal, restored
 from schemas import codec
+from schemas.commands import CloseAll
 from schemas.documents import (
     CrossDocument,
     ExecutionDocument,
@@ -196,6 +198,23 @@ class Commander(RuleBasedStateMachine):
         adopted = Adopted(self.build.contract(con_id), ledger, entry)
         self.happen(adopted)
         self.account.adopted.append(adopted)
+        self.persist()
+
+    @precondition(lambda self: self.account.orders)
+    @rule(names=st.lists(st.sampled_from(NAMES), unique=True), external=st.booleans())
+    def a_person_closes(self, names: list[str], external: bool) -> None:
+        self.numbers += 1
+        command = CloseAll(strategies=tuple(names), external=external or not names)
+        closed = closing.closed(self.desk, command, f"c{self.numbers}", self.now)
+        self.happen(closed)
+        self.said |= closed.targets
+        self.persist()
+
+    @precondition(lambda self: self.desk.closed)
+    @rule(data=st.data())
+    def a_person_resumes(self, data: Any) -> None:
+        name = data.draw(st.sampled_from(sorted(self.desk.closed)))
+        self.happen(Reopened((name,)))
         self.persist()
 
     # ------------------------------------------------------------------ the broker and the line
@@ -444,6 +463,9 @@ class Commander(RuleBasedStateMachine):
         dropped = {name for entry in plan.refusals for name in entry.strategies}
         if any(entry.rule == "targets_vanished" for entry in plan.refusals):
             return  # the whole net waits for a person, and says so
+        external = self.desk.closed.get(EXTERNAL)
+        for key in external.contracts if external else ():
+            assert (int(key), "") in refused, "EXTERNAL is closed, or it is said why not"
         for con_id in CONTRACTS:
             held = self.account.books(con_id)
             for name in NAMES:
@@ -454,6 +476,8 @@ class Commander(RuleBasedStateMachine):
     def wanted(self, name: str, con_id: int) -> int | None:
         """The effective target, None for hold [N2]."""
         configured, said = self.strategies[name], self.said.get(name)
+        if name in self.desk.closed:
+            return 0
         if not configured.enabled:
             return None
         if not configured.weight:

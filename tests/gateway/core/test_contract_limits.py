@@ -226,3 +226,75 @@ def test_a_cross_waits_with_its_contract(build: Any) -> None:
     desk = build.desk({"a": {1: 10}, "b": {1: -4}}, orders=[over], generations={1: 1})
     plan = net(desk, NetCause("targets", "run-2"), build.now)
     assert (plan.crosses, plan.orders) == ((), ())
+
+
+FUTURE = Contract("ES", sec_type="FUT", con_id=1)
+PAIR = Contract("EUR", sec_type="CASH", exchange="IDEALPRO", con_id=1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"symbols_denied": ("SPY",)}, "SPY is in symbols_denied; want something else"),
+        (
+            {"symbols_allowed": ("QQQ", "VIXY")},
+            "SPY is not in symbols_allowed (QQQ, VIXY); add it there to trade it",
+        ),
+        (
+            {"sec_types_allowed": ("CASH", "FUT")},
+            "SPY is STK and sec_types_allowed is CASH, FUT; add STK there to trade it",
+        ),
+        (
+            {"sec_types_allowed": ()},
+            "SPY is STK and sec_types_allowed is nothing; add STK there to trade it",
+        ),
+        (
+            {"contract": FUTURE, "sec_types_allowed": ("FUT",)},
+            "ES is FUT with a multiplier of 1, as if the broker had told none, so its money "
+            "cannot be measured; say its targets anew, and if that does not help want none of it",
+        ),
+        (
+            {"contract": PAIR},
+            "EUR in USD is CASH, a currency pair, whose balances are no strategy's; change money "
+            "by hand at the broker, and want none of it",
+        ),
+    ],
+)
+def test_each_refusal_of_a_contract_is_one_sentence_to_act_on(
+    build: Any, settings: dict[str, Any], sentence: str
+) -> None:
+    """(behaviour 9)"""
+    entry = refused(build, **settings)
+    assert entry is not None
+    assert (entry.sentence, entry.strategies) == (sentence, ("a",))
+    assert entry.value in sentence
+
+
+@pytest.mark.parametrize("account", ["U7", ""])
+def test_the_refusal_of_an_account_says_which_it_is_and_which_it_must_be(
+    build: Any, account: str
+) -> None:
+    """(behaviour 9)"""
+    desk = build.desk(values=replace(build.base, account=account) if account else None)
+    entry = refusal(candidate(build), desk, build.now)
+    assert entry is not None
+    assert entry.sentence == (
+        f"SPY: the account is {account or 'none'}, and in paper it must start with DU or DF; log "
+        f"the broker's gateway in to the right account"
+    )
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"), [("201 margin", "201 margin"), ("", "without a reason")]
+)
+def test_a_contract_that_waits_says_which_order_was_rejected_and_why(
+    build: Any, reason: str, said: str
+) -> None:
+    """(behaviour 9) [N8]"""
+    over = build.order({"a": 10}, state="DONE", outcome="rejected", reason=reason)
+    entry = refusal(candidate(build, cause="targets"), build.desk(orders=[over]), build.now)
+    assert entry is not None
+    assert entry.sentence == (
+        f"SPY waits: the broker rejected paper-1-1 ({said}); see to that, then say run or allocate"
+    )
+    assert (entry.rule, entry.bound) == ("order_rejected_before", "the next run or allocate")

@@ -10,7 +10,8 @@ import pytest
 from gateway.core import day
 from gateway.core.broker import Reading
 from gateway.core.desk import Desk
-from gateway.core.events import Journaled, Resumed
+from gateway.core.events import Checked, Journaled, Resumed
+from gateway.core.fold import evolve
 from gateway.core.reconcile import settle
 from schemas.documents import StatusDocument
 from schemas.settings import ControlDocument, Settings
@@ -62,6 +63,31 @@ def test_the_first_reading_of_a_new_day_begins_it_anew(build: Any) -> None:
     desk = read(build, build.desk(status=STATUS), 1190, tomorrow)
     assert status(desk) == StatusDocument("2026-01-06", Decimal(1190), Decimal(1200))
     assert desk.reduce_only is None
+
+
+def test_a_new_day_compares_what_books_made_with_the_last_earlier_look(
+    build: Any,
+) -> None:
+    """A book that yesterday's look could not value keeps the look before that."""
+    known = replace(
+        STATUS,
+        checks={"eod_check": build.now},
+        pnl_before={"a": Decimal(1), "b": Decimal(2)},
+        pnl={"a": Decimal(5)},
+    )
+    begun = day.read(known, Decimal(1000), build.later(86_400), ())
+    assert begun.pnl_before == {"a": Decimal(5), "b": Decimal(2)}
+    assert (begun.pnl, begun.checks) == ({}, {})
+    seen = day.checked(begun, "eod_check", build.now, {"a": Decimal(7), "c": Decimal(3)})
+    assert day.made_today(seen) == {"a": Decimal(2), "c": Decimal(3)}
+
+
+def test_a_look_at_the_day_is_remembered_with_its_time(build: Any) -> None:
+    desk = build.desk(status=replace(STATUS, pnl={"a": Decimal(5)}))
+    seen = status(evolve(Checked("risk_check"), desk, build.now))
+    assert (seen.checks, seen.pnl) == ({"risk_check": build.now}, {"a": Decimal(5)})
+    nobody = build.desk()
+    assert evolve(Checked("risk_check"), nobody, build.now) is nobody
 
 
 def test_an_order_of_the_new_day_before_its_first_reading_is_counted(build: Any) -> None:

@@ -164,3 +164,14 @@ def test_what_an_unknown_flip_turns_out_to_be_counts(build: Any) -> None:
     told = OrderReport(REF, BrokerStatus.FILLED, filled=Decimal(40))
     flat = build.after(desk, told, build.execution("x.1.01", -40))
     assert flat.cause == FLIP
+
+
+@pytest.mark.parametrize("is_left_over", [True, False])
+def test_an_end_that_leaves_something_to_be_closed_makes_a_net_due(
+    is_left_over: bool, build: Any
+) -> None:
+    """What a person closed does not wait for some later net (behaviour 5)."""
+    before = build.order({"a": 5})
+    over = replace(before, state="DONE", outcome="filled", filled=Decimal(5))
+    due = dues.due_after(before, over, is_left_over=is_left_over)
+    assert due == (NetCause("close_all goes on", "after-paper-1-1") if is_left_over else None)

@@ -214,3 +214,51 @@ def test_a_what_if_answer_gives_its_numbers_and_its_warning() -> None:
         Decimal(10),
     )
     assert (preview.warning, preview.commission) == ("too much", None)
+
+
+MES = Contract("MES", "FUT", "CME")
+
+
+def month(name: str, last: str, trading_class: str = "MES") -> ib_async.ContractDetails:
+    contract = ib_async.Contract(
+        symbol="MES",
+        conId=int(last),
+        secType="FUT",
+        exchange="CME",
+        currency="USD",
+        localSymbol=name,
+        lastTradeDateOrContractMonth=last,
+        multiplier="5",
+        tradingClass=trading_class,
+    )
+    return ib_async.ContractDetails(contract=contract)
+
+
+MONTHS = (month("MESU6", "20260918"), month("MESH6", "20260320"), month("MESM6", "20260618"))
+
+
+@pytest.mark.parametrize(
+    ("today", "names"),
+    [
+        ("20260227", ["MESH6", "MESM6"]),
+        ("20260320", ["MESH6", "MESM6"]),
+        ("20260321", ["MESM6", "MESU6"]),
+    ],
+)
+def test_a_chain_is_the_two_months_that_expire_next(today: str, names: list[str]) -> None:
+    """In whatever order IB tells them; on its last day a month still trades (decision 12)."""
+    found = ib_values.chain(MES, MONTHS, today)
+    assert [one.name for one in found] == names
+    assert [one.multiplier for one in found] == [5, 5]
+
+
+def test_a_chain_of_one_month_is_none() -> None:
+    with pytest.raises(ValueError, match="has 1 months at the broker, a chain needs 2"):
+        ib_values.chain(MES, MONTHS, "20260619")
+
+
+def test_a_symbol_that_is_several_kinds_of_future_is_refused() -> None:
+    """VIX is monthly and weekly futures: nobody knows which the strategy means."""
+    weekly = month("MES10", "20260306", "MESW")
+    with pytest.raises(ValueError, match="is MES, MESW at the broker; name months by local_symbol"):
+        ib_values.chain(MES, (*MONTHS, weekly), "20260227")

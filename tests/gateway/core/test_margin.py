@@ -159,3 +159,87 @@ def test_a_strategy_unknown_to_the_configuration_has_no_priority(build: Any) -> 
     known: dict[str, StrategyDocument] = {"b": build.strategy(priority=-1)}
     desk = build.desk({"b": {2: 10}}, strategies=known)
     assert refused(admitted(build, desk)) == ["VIXY"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "value", "bound", "sentence"),
+    [
+        (None, "no answer in time", "", "IB's margin answer for +10 SPY: no answer in time"),
+        (
+            MarginPreview(refusal="201 no margin"),
+            "201 no margin",
+            "",
+            "IB's margin answer for +10 SPY: 201 no margin",
+        ),
+        (
+            MarginPreview(warning="the market is closed"),
+            "the market is closed",
+            "",
+            "IB gave no margin numbers for +10 SPY: the market is closed",
+        ),
+        (preview(1, None), "no numbers", "", "IB gave no margin numbers for +10 SPY: no numbers"),
+        (
+            preview(901, 5),
+            "99.00",
+            "100.00",
+            "+10 SPY would leave 99.00 of excess margin, below the cushion of 100.00 "
+            "(margin_cushion_fraction)",
+        ),
+    ],
+)
+def test_each_refusal_for_margin_is_one_sentence_with_what_ib_said(
+    build: Any, answer: MarginPreview | None, value: str, bound: str, sentence: str
+) -> None:
+    """(behaviour 9)"""
+    previews = () if answer is None else (answer,)
+    admission = admitted(build, build.desk({"a": {1: 10}}), *previews)
+    assert admission.barred is not None
+    (entry,) = admission.barred.refusals
+    found = (entry.rule, entry.symbol, entry.value, entry.bound, entry.sentence)
+    assert found == ("margin", "SPY", value, bound, sentence)
+
+
+def test_an_order_without_an_answer_takes_no_margin_from_those_behind_it(build: Any) -> None:
+    """What IB refuses is refused alone: VIXY fits, and stands."""
+    strategies = {"a": build.strategy(priority=1), "b": build.strategy()}
+    desk = build.desk({"a": {1: 10}, "b": {2: 10}}, strategies=strategies)
+    assert refused(admitted(build, desk, MarginPreview(refusal="no"), preview(900, 400))) == ["SPY"]
+
+
+def test_all_that_ib_refuses_and_all_that_does_not_fit_is_told_at_once(build: Any) -> None:
+    """[N8] Else each would take a net, and a round of questions, of its own."""
+    strategies = {"a": build.strategy(priority=1), "b": build.strategy()}
+    desk = build.desk({"a": {1: 10}, "b": {2: 10}}, strategies=strategies)
+    admission = admitted(build, desk, MarginPreview(refusal="no"), preview(901, 400))
+    assert refused(admission) == ["SPY", "VIXY"]
+    assert admission.plan == build.net(desk)
+
+
+def test_the_margins_of_all_before_it_count_for_the_last(build: Any) -> None:
+    """(behaviour 4.2) 100 + 200 are used before the third, of which 600 and no more would fit."""
+    desk = build.desk(
+        {"a": {1: 10}, "b": {2: 10}, "c": {3: 10}},
+        prices={n: build.price() for n in (1, 2, 3)},
+        terms={n: build.terms(n) for n in (1, 2, 3)},
+    )
+    first = (preview(100, 100), preview(200, 200))
+    assert admitted(build, desk, *first, preview(600, 300)).barred is None
+    assert refused(admitted(build, desk, *first, preview(601, 300))) == ["C3"]
+
+
+@pytest.mark.parametrize(("margin", "left"), [(900, []), (901, ["SPY"])])
+def test_an_order_that_takes_no_margin_comes_first_and_leaves_all_of_it(
+    build: Any, margin: int, left: list[str]
+) -> None:
+    """(behaviour 4.2) VIXY, of which more in the books of IB changes nothing."""
+    desk = build.desk({"a": {1: 10}, "b": {2: 10}})
+    half = MarginPreview(Decimal(margin), Decimal("0.5"), Decimal(1000))
+    admission = admitted(build, desk, half, preview(900, 0))
+    assert (refused(admission) if admission.barred else []) == left
+
+
+def test_a_preview_without_numbers_stops_nobody_behind_it(build: Any) -> None:
+    """Its change of margin counts for nothing, for nobody knows what it would leave."""
+    strategies = {"a": build.strategy(priority=1), "b": build.strategy()}
+    desk = build.desk({"a": {1: 10}, "b": {2: 10}}, strategies=strategies)
+    assert refused(admitted(build, desk, preview(None, 900), preview(900, 400))) == ["SPY"]

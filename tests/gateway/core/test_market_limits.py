@@ -147,3 +147,22 @@ def test_a_cross_is_not_sent_and_needs_no_open_market(build: Any) -> None:
     shares = build.shares({"a": 10, "b": -10})
     cross = order(build, quantity=Decimal(0), shares=shares, is_cross=True)
     assert market_hours(cross, desk_of(build, build.terms()), at_clock(build, 3)) is None
+
+
+def test_each_refusal_of_the_hours_is_one_sentence_to_act_on(build: Any) -> None:
+    """(behaviour 9)"""
+    late = desk_of(build, build.terms(), OrderPolicy(good_after_time="18:00"))
+    told = (
+        refused(build, at_clock(build, 16, 1)),
+        market_hours(order(build), desk_of(build, None), build.now),
+        market_hours(order(build), late, build.now),
+    )
+    assert [entry.rule if entry else None for entry in told] == ["market_hours"] * 3
+    assert [entry.sentence if entry else None for entry in told] == [
+        "SPY is closed (Mon 2026-01-05 16:01 New York) and opens at Tue 2026-01-06 09:30 New York; "
+        "nothing is sent before, so say run then",
+        "IB tells no trading hours of SPY for Mon 2026-01-05 10:00 New York; look at the contract "
+        "there, then say run",
+        "SPY closes at Mon 2026-01-05 16:00 New York, and its order_policy's good_after_time is "
+        "Mon 2026-01-05 18:00 New York; set an earlier one",
+    ]

@@ -211,3 +211,16 @@ def test_a_dry_run_neither_leaves_nor_uses_a_pass(build: Any) -> None:
     found = next_pass(first, replace(desk, run=run), dry, build.now)
     assert [order.quantity for order in found.plan.orders] == [23]
     assert next_pass(None, desk, dry, build.now).until is None
+
+
+def test_a_pass_stands_only_as_long_as_an_intention_does(build: Any) -> None:
+    """Decision 12: what a person's hand keeps in a leg ends with the intention."""
+    until = build.later(60)
+    said = build.said("a", {1: 0, 2: 5}, together_until=until, held_contracts={"1": NOW})
+    desk = build.desk({"a": said})
+    before = next_pass(None, desk, build.cause, NOW)
+    assert before.plan.is_empty
+    assert next_pass(before, desk, build.cause, build.later(59)) is before
+    after = next_pass(before, desk, build.cause, until)
+    assert after.plan == net(desk, build.cause, until)
+    assert [int(order.quantity) for order in after.plan.orders] == [5]

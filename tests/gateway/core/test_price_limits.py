@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from gateway.core.candidate import Candidate
-from gateway.core.price_limits import doubt, price_collar
+from gateway.core.price_limits import delayed_data, doubt, price_collar, quote_age
 from schemas.documents import RefusalEntry
+from schemas.values import Mode
 
 
 def order(build: Any, price: Any, **parts: Any) -> Candidate:
@@ -95,3 +96,88 @@ def test_a_price_is_doubted_for_what_would_refuse_an_increasing_order(
     """Also where the order reduces and is not refused: no limit price is made of it."""
     entry = doubt(order(build, build.price(100, **parts), reducing=True), build.desk(), build.now)
     assert (entry.rule if entry else None) == rule
+
+
+@pytest.mark.parametrize(
+    ("parts", "told", "sentence"),
+    [
+        (
+            None,
+            ("quote_age", "none", "300 s"),
+            "SPY has no reference price; check the market data subscription",
+        ),
+        (
+            {"value": 0},
+            ("quote_age", "none", "300 s"),
+            "SPY has no reference price; check the market data subscription",
+        ),
+        (
+            {"age_seconds": 301},
+            ("quote_age", "301 s", "300 s"),
+            "the last trade of SPY is 301 s old, at most 300 s allowed",
+        ),
+        (
+            {"delayed": True},
+            ("delayed_data", "delayed", "live"),
+            "only delayed prices of SPY; subscribe to live data, or set delayed_data_allowed in "
+            "config/paper (paper only)",
+        ),
+        (
+            {"value": 130, "last_close": Decimal(100)},
+            ("price_collar", "0.3000", "0.25"),
+            "the last trade of SPY, 130, is 0.3000 of the last close 100 away from it, over "
+            "price_jump_fraction_max 0.25; look whether it is true (a split?), then raise it for "
+            "the day",
+        ),
+        (
+            {"spread": Decimal(6)},
+            ("price_collar", "0.0600", "0.05"),
+            "bid and ask of SPY are 0.0600 of their middle 100 apart, over spread_fraction_max "
+            "0.05; wait for a better quote, or raise it",
+        ),
+    ],
+)
+def test_each_refusal_of_a_price_is_one_sentence_to_act_on(
+    build: Any, parts: dict[str, Any] | None, told: tuple[str, str, str], sentence: str
+) -> None:
+    """(behaviour 9)"""
+    desk = build.settings_of(
+        build.desk(),
+        quote_age_seconds_max=300,
+        price_jump_fraction_max=Decimal("0.25"),
+        spread_fraction_max=Decimal("0.05"),
+    )
+    price = None if parts is None else build.price(**parts)
+    entry = doubt(order(build, price), desk, build.now)
+    assert entry is not None
+    assert ((entry.rule, entry.value, entry.bound), entry.sentence) == (told, sentence)
+
+
+@pytest.mark.parametrize(
+    ("parts", "passes"),
+    [({"age_seconds": 300}, True), ({"age_seconds": 301}, False), ({"value": "0.5"}, True)],
+)
+def test_a_price_may_be_as_old_as_its_bound_and_as_small_as_it_likes(
+    build: Any, parts: dict[str, Any], passes: bool
+) -> None:
+    """[N4]"""
+    desk = build.settings_of(build.desk(), quote_age_seconds_max=300)
+    price = build.price(**{"value": 100, **parts})
+    assert (quote_age(order(build, price), desk, build.now) is None) is passes
+
+
+@pytest.mark.parametrize(("mode", "passes"), [(Mode.PAPER, True), (Mode.LIVE, False)])
+def test_delayed_prices_that_people_allowed_count_in_paper_alone(
+    build: Any, mode: Mode, passes: bool
+) -> None:
+    """[N4]"""
+    desk = build.settings_of(build.desk(mode=mode), delayed_data_allowed=True)
+    entry = delayed_data(order(build, build.price(delayed=True)), desk, build.now)
+    assert (entry is None) is passes
+    assert entry is None or f"config/{mode} (paper only)" in entry.sentence
+
+
+def test_a_quote_is_measured_before_its_last_close_too(build: Any) -> None:
+    """A price that nobody compares may still be the middle of a wide quote."""
+    close = {"last_close": None, "spread": Decimal(50)}
+    assert collared(build, order(build, build.price(100, **close))) is not None

@@ -183,6 +183,21 @@ def test_an_order_in_a_currency_pair_needs_no_law_to_be_over(build: Any) -> None
     assert (settled.orders["paper-9-1"].state, settled.locks) == ("DONE", {})
 
 
+@pytest.mark.parametrize("position", [0, 333])
+def test_an_order_in_a_currency_pair_that_the_broker_ended_needs_no_more_fills(
+    build: Any, position: int
+) -> None:
+    """[B1, A3] It counted 3 that nobody heard of, and no law will ever tell of them."""
+    pair = euros(build, 0).contract
+    parts = {"outcome": "cancelled", "broker_filled": Decimal(3), "order_ref": "paper-9-1"}
+    order = build.order({"a": -20}, contract=pair, **parts)
+    virtual = (BrokerPosition(pair, Decimal(position), Decimal(1)),)
+    report = build.report(BrokerStatus.CANCELLED, order_ref="paper-9-1", filled=Decimal(3))
+    reading = replace(build.reading({}, completed_orders=(report,)), positions=virtual)
+    settled = settle(build.desk(orders=[order]), reading, build.now)
+    assert settled.orders["paper-9-1"].state == "DONE"
+
+
 def test_comparing_again_changes_nothing(build: Any) -> None:
     desk = build.settled(build.desk(), {1: 5})
     assert compare(desk, build.later(60)) == desk
@@ -319,6 +334,41 @@ def test_an_order_of_ours_that_should_not_exist_locks_its_contract(build: Any, k
     wanting = replace(locked, targets={"a": build.said("a", {1: 5})})
     assert build.net(wanting).is_empty
     assert not build.settled(locked, {}).locks
+
+
+def repeating(build: Any) -> Any:
+    """Two purchases of SPY in a row were cancelled with nothing filled; two are the bound."""
+    orders = [
+        build.order(
+            {"a": 5}, order_ref=f"paper-1-{n}", generation=n, state="DONE", outcome="cancelled"
+        )
+        for n in (1, 2)
+    ]
+    return build.desk(orders=orders, settings=build.settings(repeated_orders_max=2))
+
+
+@pytest.mark.parametrize(
+    ("kind", "positions", "working"),
+    [("unknown_order", {}, "paper-1-9"), ("unexplained", {1: 5}, "")],
+)
+def test_a_lock_that_goes_uncovers_the_one_of_repeated_orders(
+    build: Any, kind: str, positions: dict[int, int], working: str
+) -> None:
+    """[R2, B3] A contract has one lock; what it hid still waits for a person."""
+    strays = opened(build, order_ref=working) if working else ()
+    locked = build.settled(repeating(build), positions, open_orders=strays)
+    assert {key: lock.kind for key, lock in locked.locks.items()} == {"1": kind}
+    freed = build.settled(locked, {})
+    assert {key: lock.kind for key, lock in freed.locks.items()} == {"1": "repeated"}
+    assert "paper-1-1, paper-1-2" in freed.locks["1"].reason
+
+
+def test_a_lock_that_stays_is_the_one_of_its_contract(build: Any) -> None:
+    """[R2] While a stray works, and is told of again, it is what waits for a person."""
+    strays = opened(build, order_ref="paper-1-9")
+    locked = build.settled(repeating(build), {}, open_orders=strays)
+    again = build.settled(locked, {}, open_orders=strays)
+    assert {key: lock.kind for key, lock in again.locks.items()} == {"1": "unknown_order"}
 
 
 @pytest.mark.parametrize("order_ref", ["", "live-1-1", "somebody's"])

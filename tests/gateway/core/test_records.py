@@ -10,10 +10,11 @@ import pytest
 from gateway.core.broker import AccountValues
 from gateway.core.desk import Desk
 from gateway.core.events import Adopted, Journaled, NetCause, RunOpened, Said, Unlocked
-from gateway.core.records import Stored, changed, journal, ledger_documents, restored
+from gateway.core.records import Stored, changed, closed_orders, journal, ledger_documents, restored
 from schemas import codec
 from schemas.documents import (
     DOCUMENTS,
+    Closure,
     GenerationDocument,
     Latch,
     LatchesDocument,
@@ -299,3 +300,22 @@ def test_every_document_written_has_a_type_that_the_table_knows(build: Any) -> N
         build.after(before, build.execution("x.01", 15)), {1: 15}, at=build.later(1)
     )
     assert {type(document) for document in changed(before, after).values()} <= set(DOCUMENTS)
+
+
+def test_what_a_person_closed_stays_closed_beyond_a_restart(build: Any) -> None:
+    """(behaviour 5) Until `resume` names it."""
+    before = build.desk(books={"a": {1: 5}})
+    closure = Closure(build.now, "ann", "weekend", force=True, contracts={"1": Decimal(5)})
+    after = replace(before, closed={"a": closure})
+    (document,) = (d for d in changed(before, after).values() if isinstance(d, LatchesDocument))
+    desk = restored(Desk(before.mode), Stored(latches=again(LatchesDocument, document)))
+    assert desk.closed == {"a": closure}
+
+
+def test_an_order_that_the_desk_let_go_moves_to_the_closed_ones(build: Any) -> None:
+    """Whole, to its own place; one that stays, or is new, does not."""
+    refs = ("paper-1-1", "paper-1-2", "paper-1-3")
+    first, second, third = (build.order({"a": 5}, order_ref=ref) for ref in refs)
+    before, after = build.desk(orders=[first, second]), build.desk(orders=[second, third])
+    assert closed_orders(before, after) == ({"orders/paper-1-1": first}, [ORDER])
+    assert closed_orders(before, before) == ({}, [])

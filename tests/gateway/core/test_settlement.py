@@ -14,8 +14,12 @@ from gateway.core.desk import Desk
 from gateway.core.events import OrderSettled, Said, Unlocked
 from gateway.core.locks import unknown_order
 from gateway.core.settlement import CannotSettle, Orphan
+from schemas.commands import (
+    CorporateAction,
+    Transfer,
+    Unlock,
+)
 from schemas.documents import OrderDocument
-from schemas.messages import CorporateAction, Transfer, Unlock
 from schemas.values import EXTERNAL, Contract
 
 HELD = st.integers(-60, 60)

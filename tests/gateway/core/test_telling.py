@@ -159,7 +159,12 @@ def test_a_cross_is_told_with_its_price_and_where_that_came_from(build: Any) -> 
 def test_a_refusal_names_who_and_what(build: Any, entry: RefusalEntry, sentence: str) -> None:
     report = telling.refused(Mode.PAPER, entry, "run-1", build.now)
     assert (report.kind, report.sentence) == ("refusal", sentence)
-    assert report.details == {"rule": "r", "value": entry.value, "bound": entry.bound}
+    assert report.details == {
+        "rule": "r",
+        "value": entry.value,
+        "bound": entry.bound,
+        "strategies": ", ".join(entry.strategies),
+    }
 
 
 def test_a_foreign_execution_is_told_by_one_gateway_only(build: Any) -> None:
@@ -196,5 +201,5 @@ def test_an_orphan_is_told_with_what_it_holds_and_what_to_do(build: Any) -> None
     assert (report.kind, report.strategy, report.run_id) == ("alert", "gone", "c1")
     assert report.sentence == (
         "strategies/gone is gone and its book is an orphan that holds +3 SPY, -1 VIXY; say "
-        "transfer to another strategy or to EXTERNAL, or make strategies/gone again and want 0"
+        'transfer to another strategy or to EXTERNAL, or close_all with strategies ["gone"]'
     )

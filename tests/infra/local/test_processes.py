@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.processes import LINE_BYTES_MAX, Child, ChildFailed, Patience
+from infra.local.processes import LINE_BYTES_MAX, LOGS, Child, ChildFailed, Patience
 
 ROOT = Path(__file__).parents[3]
 READY = re.compile(r"ready on (\d+)")
@@ -40,6 +40,16 @@ async def test_start_returns_what_the_ready_line_says() -> None:
     assert await one.start(os.environ, READY) == "4711"
     await one.stop()
     assert not is_alive(one.pid)
+
+
+async def test_the_whole_log_is_kept_where_a_folder_is_named(tmp_path: Path) -> None:
+    one = child(
+        "for n in range(100): print('line', n)\nprint('ready on 1', flush=True)\n" + FOR_EVER
+    )
+    await one.start({**os.environ, LOGS: str(tmp_path)}, READY)
+    await one.stop()
+    lines = (tmp_path / "the-child.log").read_text().splitlines()
+    assert (lines[0], lines[-1], len(lines)) == ("line 0", "ready on 1", 101)
 
 
 async def test_without_a_ready_line_start_waits_for_nothing() -> None:

@@ -50,3 +50,22 @@ def test_sessions_are_weekdays_and_no_holidays() -> None:
     assert not synthetic.HOLIDAYS & set(days)
     assert all(day.weekday() < 5 for day in days)
     assert len(days) == synthetic.SESSIONS
+
+
+def test_bars_of_any_name_are_invented_the_same_way_each_time(tmp_path: Path) -> None:
+    names = ("QQQ", "MESH6", "MESM6")
+    assert synthetic.invented(names) == synthetic.invented(reversed(names))
+    for name, text in {**synthetic.files(), **synthetic.invented(names)}.items():
+        (tmp_path / name).write_text(text)
+    book = read_folder(tmp_path)
+    assert set(book.symbols) == {"SPY", "VIXY", *names}
+    assert book.whole_days()[-1] == synthetic.LAST_DAY
+
+
+def test_the_months_of_a_future_share_a_walk_in_quarter_points(tmp_path: Path) -> None:
+    for name, text in synthetic.invented(("MESH6", "MESM6")).items():
+        (tmp_path / name).write_text(text)
+    book = read_folder(tmp_path)
+    near, far = (book.series(name, "30 mins").bars for name in ("MESH6", "MESM6"))
+    assert all(bar.close % 1 in {0, 0.25, 0.5, 0.75} for bar in (*near, *far))
+    assert all(1 < later.close / bar.close < 1.02 for bar, later in zip(near, far, strict=True))

@@ -10,7 +10,7 @@ import pytest
 from infra.local.day import Ending
 from infra.local.tables import tables, verdict
 from schemas import codec
-from schemas.documents import ExecutionDocument, OrderDocument, Share
+from schemas.documents import ExecutionDocument, OrderDocument, RunDocument, Share
 
 SPY = {"symbol": "SPY", "con_id": 1}
 NOW = datetime(2026, 1, 5, 15, tzinfo=UTC)
@@ -166,3 +166,39 @@ def test_rows_do_not_tell_which_fill_came_first(ending: Ending) -> None:
         for name, ledger in ending.ledgers.items()
     }
     assert tables(replace(ending, ledgers=turned)) == tables(ending)
+
+
+def answering(*statuses: str) -> dict[str, RunDocument]:
+    """Runs in which a strategy answered so."""
+    return {
+        f"r{number}": RunDocument(f"r{number}", "run", "message", NOW, "DONE", answered={"a": said})
+        for number, said in enumerate(statuses)
+    }
+
+
+def test_a_strategy_played_alone_needs_no_order_for_two_but_answers(ending: Ending) -> None:
+    """A strategy that only held is a good day too."""
+    alone = order(allocations=[{"strategy": "a", "quantity": "10"}])
+    played = replace(ending, orders={"paper-1-1": alone}, runs=answering("targets", "hold", "hold"))
+    found = verdict(played, "a")
+    assert found.is_good
+    assert found.sentences()[1:] == ["a answered hold 2 times, targets 1 times"]
+
+
+@pytest.mark.parametrize(
+    ("statuses", "said"),
+    [((), "a answered NEVER"), (("error", "targets"), "a answered error 1 times, targets 1 times")],
+)
+def test_a_strategy_played_alone_that_failed_or_was_silent_is_not_good(
+    ending: Ending, statuses: tuple[str, ...], said: str
+) -> None:
+    found = verdict(replace(ending, runs=answering(*statuses)), "a")
+    assert not found.is_good
+    assert said in found.sentences()
+
+
+def test_the_months_of_a_future_are_told_apart(ending: Ending) -> None:
+    month = {"symbol": "MES", "sec_type": "FUT", "local_symbol": "MESH6", "con_id": 7}
+    held = {"7": {**position("2"), "contract": month}}
+    text = tables(replace(ending, positions=held))
+    assert "MESH6" in text

@@ -9,9 +9,17 @@ from decimal import Decimal
 
 import pytest
 
-from infra.local.up import instructions
+from infra.local.up import instructions, looking
 from schemas import codec
-from schemas.messages import Halt, Resume, Run, Target, Targets
+from schemas.commands import (
+    Halt,
+    Resume,
+    Run,
+)
+from schemas.messages import (
+    Target,
+    Targets,
+)
 
 START = datetime(2026, 2, 27, 15, tzinfo=UTC)
 EMBEDDED = instructions("127.0.0.1:1111", "", START)
@@ -88,3 +96,10 @@ def test_documents_are_looked_at_where_the_store_is(text: str, host: str) -> Non
 
 def test_the_day_that_is_simulated_is_told_in_new_york_time() -> None:
     assert "from 2026-02-27 10:00 New York" in EMBEDDED
+
+
+def test_the_commands_that_look_get_their_environment_where_they_can_reach() -> None:
+    told = looking({"MODE": "paper", "IB_PORT": "4002"})
+    assert "  export IB_PORT=4002\n  export MODE=paper\n" in told
+    assert "python -m gateway.doctor" in told
+    assert looking({}) == ""
