@@ -8,7 +8,7 @@ bonds), notice comes days or weeks before, so roll that many days earlier.
 from datetime import date, datetime, time, timedelta
 from typing import Final
 
-from functions.history import NEW_YORK
+from schemas.new_york import NEW_YORK, new_york_date
 from schemas.values import Contract
 
 FRIDAY: Final = 4
@@ -26,7 +26,7 @@ def last_day(contract: Contract) -> date:
 
 def weekdays_left(as_of: datetime, last: date) -> int:
     """Weekdays after the New York date of `as_of`, up to and with the last; 0 on the last day."""
-    today = as_of.astimezone(NEW_YORK).date()
+    today = new_york_date(as_of)
     days = (today + timedelta(days=n) for n in range(1, (last - today).days + 1))
     return sum(day.weekday() <= FRIDAY for day in days)
 

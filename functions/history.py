@@ -17,12 +17,11 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from schemas.messages import Bars, Market
+from schemas.new_york import NEW_YORK, new_york_date
 from schemas.values import FUTURE_TYPE, BarSpec, Contract
 
-NEW_YORK: Final = ZoneInfo("America/New_York")
 SESSION_OPEN: Final = time(9, 30)
 SESSION_CLOSE: Final = time(16, 0)
 AGE_MAX: Final = timedelta(days=4)
@@ -91,7 +90,7 @@ def fault(market: Market, universe: Sequence[Contract], spec: BarSpec, count_min
 def bar_end(start: datetime, size: str) -> datetime:
     """When the bar that starts then is finished. Raises `KeyError` for an unlisted size."""
     if size == DAY:
-        date = start.astimezone(NEW_YORK).date()
+        date = new_york_date(start)
         return datetime.combine(date, SESSION_CLOSE, NEW_YORK).astimezone(UTC)
     return start + BAR_LENGTHS[size]
 

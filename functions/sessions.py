@@ -9,13 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
 from functions.closures import CLOSED, EARLY, LAST
+from schemas.new_york import NEW_YORK, new_york_date
 
-NEW_YORK: Final = ZoneInfo("America/New_York")
 OPEN: Final = time(9, 30)
 CLOSE: Final = time(16, 0)
 EARLY_CLOSE: Final = time(13, 0)
@@ -44,7 +43,7 @@ def session(day: date) -> Session | None:
 
 def session_at(at: datetime) -> Session | None:
     """The session of the New York date that it is then."""
-    return session(at.astimezone(NEW_YORK).date())
+    return session(new_york_date(at))
 
 
 def due_times(cron: str, after: datetime, until: datetime) -> Iterator[datetime]:

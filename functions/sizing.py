@@ -100,7 +100,7 @@ def _by_weight(market: Market, decision: Weights, legs: Mapping[str, _Leg]) -> S
     for symbol, weight in decision.weights.items():
         leg = legs[symbol]
         whole = quantity(weight, market.capital, leg.unit)
-        targets.append(_target(leg.contract, whole))
+        targets.append(Target.of(leg.contract, whole))
         if weight and not whole:
             notes[f"zero_{symbol}"] = (
                 f"{weight} of {market.capital} {market.base_currency} is less than one unit of "
@@ -117,19 +117,4 @@ def _as_said(market: Market, decision: Quantities, legs: Mapping[str, _Leg]) -> 
             f"the capital is {market.capital}"
         )
     found = decision.quantities.items()
-    return Sized(tuple(_target(legs[symbol].contract, q) for symbol, q in found), {})
-
-
-def _target(contract: Contract, whole: Decimal) -> Target:
-    return Target(
-        symbol=contract.symbol,
-        quantity=whole,
-        sec_type=contract.sec_type,
-        exchange=contract.exchange,
-        currency=contract.currency,
-        con_id=contract.con_id,
-        primary_exchange=contract.primary_exchange,
-        local_symbol=contract.local_symbol,
-        last_trade_date=contract.last_trade_date,
-        multiplier=contract.multiplier,
-    )
+    return Sized(tuple(Target.of(legs[symbol].contract, q) for symbol, q in found), {})

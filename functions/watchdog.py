@@ -12,10 +12,16 @@ from typing import Final
 
 from cronsim import CronSimError
 
-from functions.sessions import KNOWN_UNTIL, NEW_YORK, due_times, session_at, weekly
+from functions.sessions import (
+    KNOWN_UNTIL,
+    due_times,
+    session_at,
+    weekly,
+)
 from schemas.alerts import ALERTS, Told, WatchdogDocument
 from schemas.documents import LeaseDocument, SnapshotDocument
 from schemas.messages import Report
+from schemas.new_york import NEW_YORK, new_york_date
 from schemas.settings import ControlDocument
 from schemas.values import Mode, TradingState
 from schemas.watch import Scheduled, Watch
@@ -241,7 +247,7 @@ def _halt(sight: Sight) -> Fault | None:
 
 
 def _calendar(sight: Sight) -> Fault | None:
-    if sight.now.astimezone(NEW_YORK).date() + CALENDAR_NOTICE <= KNOWN_UNTIL:
+    if new_york_date(sight.now) + CALENDAR_NOTICE <= KNOWN_UNTIL:
         return None
     sentence = (
         f"the watchdog knows holidays until {KNOWN_UNTIL}, at least {CALENDAR_NOTICE.days} days "

@@ -15,12 +15,12 @@ from gateway.core import closing, findings, holdings, valuation
 from gateway.core.events import Checked, NetAsked, NetCause
 from gateway.core.findings import Finding
 from gateway.core.hours import in_new_york
-from gateway.core.orders import NEW_YORK
 from gateway.errand import Errand
 from gateway.floor import Floor
 from schemas.commands import EodCheck
 from schemas.documents import RunDocument
 from schemas.messages import Report
+from schemas.new_york import new_york_date
 from schemas.values import Contract, TradingState
 
 EXCHANGE: Final = Contract("SPY", primary_exchange="ARCA")
@@ -80,7 +80,7 @@ async def _too_early(floor: Floor, minutes_max: int | None) -> str:
     """Why there is nothing to do yet, or any more; empty if the exchange is about to close."""
     if minutes_max is None:
         return ""
-    today = floor.now.astimezone(NEW_YORK).date()
+    today = new_york_date(floor.now)
     sessions = await calendar.sessions(EXCHANGE, today, today)
     if sessions is None or not sessions.spans:
         return f"New York's exchange is closed on {today.isoformat()}: nothing to check"

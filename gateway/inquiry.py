@@ -20,6 +20,7 @@ from gateway.core.ib_bars import bar_length, day_ends, finished_bars
 from gateway.core.ib_hearing import Hearing, Known
 from schemas.documents import BrokerPosition, OrderDocument
 from schemas.messages import Bars
+from schemas.new_york import new_york_date
 from schemas.values import BarSpec, Contract, Mode
 
 log = logging.getLogger(__name__)
@@ -184,7 +185,7 @@ class Inquiry:
         """See `gateway.session.Session.chain`. Asked each time: tomorrow it may be another one."""
         request_id, answer = self._line.start()
         self._line.ask_details(request_id, contract)
-        today = f"{ib_terms.day_of(self._now()):%Y%m%d}"
+        today = f"{new_york_date(self._now()):%Y%m%d}"
         try:
             return ib_values.chain(contract, await self._answer(answer), today)
         except Refused as error:
@@ -195,7 +196,7 @@ class Inquiry:
     async def terms(self, contract: Contract) -> Terms:
         """See `gateway.session.Session.terms`."""
         contract = contract if contract.con_id else await self.resolve(contract)
-        self._known.forget_terms_before(ib_terms.day_of(self._now()))
+        self._known.forget_terms_before(new_york_date(self._now()))
         known = self._known.terms.get(contract)
         if known is not None:
             return known

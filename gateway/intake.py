@@ -28,7 +28,6 @@ from schemas.messages import (
     Targets,
     topic_name,
 )
-from schemas.values import Contract
 
 FUTURE_SECONDS_MAX: Final = 60
 """How far ahead of our clock an `as_of` may be [T2]; more is a wrong clock, not a late message."""
@@ -143,7 +142,7 @@ class Intake:
                     f"{contract.local_symbol or contract.symbol} is {contract.multiplier:f}; size "
                     f"by that, or leave it out"
                 )
-            found.append(_named(target, contract))
+            found.append(Target.of(contract, target.quantity))
         con_ids = [target.con_id for target in found]
         if len(set(con_ids)) < len(con_ids):
             raise Refused("targets: two entries are the same contract")
@@ -212,22 +211,6 @@ class Intake:
         details = {"alert": "targets_ignored"}
         report = Report("alert", floor.now, floor.mode, said, strategy=strategy, details=details)
         floor.tell([report])
-
-
-def _named(target: Target, contract: Contract) -> Target:
-    """The target of a contract as the broker describes it."""
-    return replace(
-        target,
-        symbol=contract.symbol,
-        sec_type=contract.sec_type,
-        exchange=contract.exchange,
-        currency=contract.currency,
-        con_id=contract.con_id,
-        primary_exchange=contract.primary_exchange,
-        local_symbol=contract.local_symbol,
-        last_trade_date=contract.last_trade_date,
-        multiplier=contract.multiplier,
-    )
 
 
 def _digest(said: Targets) -> str:

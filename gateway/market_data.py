@@ -10,7 +10,6 @@ from gateway import calendar, shelf
 from gateway.core import bars as shelving
 from gateway.core import bars_faults, telling
 from gateway.core.broker import Terms
-from gateway.core.ib_bars import NEW_YORK
 from gateway.core.wishes import in_flight_shares
 from gateway.errand import Errand
 from gateway.floor import Floor
@@ -20,6 +19,7 @@ from schemas.codec import Invalid
 from schemas.commands import MarketData
 from schemas.documents import BarsDocument, RefusalEntry, RunDocument
 from schemas.messages import Bars, Holding, Market, Report
+from schemas.new_york import NEW_YORK, new_york_date
 from schemas.values import Contract
 
 RULE: Final = "market_data"
@@ -189,7 +189,7 @@ async def _faults(floor: Floor, found: Found) -> tuple[str, ...]:
     bars = found.bars
     if not bars.time:
         return ()
-    first, last = (at.astimezone(NEW_YORK).date() for at in (bars.time[0], floor.now))
+    first, last = (new_york_date(at) for at in (bars.time[0], floor.now))
     regular = found.spec.regular_hours_only
     known = await calendar.sessions(bars.contract, first, last, regular_hours_only=regular)
     if known is not None:

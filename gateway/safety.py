@@ -8,6 +8,7 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Final
 
+from gateway.core.contract_limits import ACCOUNT_PREFIXES
 from schemas.values import Mode
 
 PORTS: Final[Mapping[Mode, tuple[int, ...]]] = {
@@ -15,12 +16,6 @@ PORTS: Final[Mapping[Mode, tuple[int, ...]]] = {
     Mode.LIVE: (4001, 4003, 7496),
 }
 """IB's own: the gateway's, the one that its usual container forwards, TWS's (ib.md)."""
-
-ACCOUNT_PREFIXES: Final[Mapping[Mode, tuple[str, ...]]] = {
-    Mode.PAPER: ("DU", "DF"),
-    Mode.LIVE: ("U", "F"),
-}
-"""Accounts and advisors' accounts; the simulator's start with DU."""
 
 
 class Unsafe(Exception):

@@ -56,7 +56,7 @@ MODULES: Final[Mapping[str, tuple[str, ...]]] = {
     "repetition": (),
     "settlement": (),
     "targets": (),
-    "wishes": ("wishes_told", "netting"),
+    "wishes": ("wishes_told", "netting", "closing", "together"),
 }
 """Netting, attribution, limits, recovery: the parts of `gateway/core` that money depends on, and
 whose tests count for each besides its own. Fewer tests, fewer minutes: all run for a survivor."""

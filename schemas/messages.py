@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Final, Literal, Self
 
 from schemas.checks import check_aware, check_finite, check_symbol
 from schemas.commands import COMMANDS, Command
@@ -48,6 +48,22 @@ class Target:
     def __post_init__(self) -> None:
         check_finite("quantity", self.quantity)
         check_symbol(self.symbol)
+
+    @classmethod
+    def of(cls, contract: Contract, quantity: Decimal) -> Self:
+        """The target to hold so much of a contract."""
+        return cls(
+            contract.symbol,
+            quantity,
+            sec_type=contract.sec_type,
+            exchange=contract.exchange,
+            currency=contract.currency,
+            con_id=contract.con_id,
+            primary_exchange=contract.primary_exchange,
+            local_symbol=contract.local_symbol,
+            last_trade_date=contract.last_trade_date,
+            multiplier=contract.multiplier,
+        )
 
     @property
     def contract(self) -> Contract:

@@ -14,9 +14,14 @@ from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 
-from gateway.core.ib_bars import NEW_YORK, bar_end, bar_length, day_ends
+from gateway.core.ib_bars import (
+    bar_end,
+    bar_length,
+    day_ends,
+)
 from schemas.documents import BarsDocument
 from schemas.messages import Bars
+from schemas.new_york import NEW_YORK, new_york_date
 from schemas.values import BarSpec, Contract
 
 BARS_MAX: Final = 5_000
@@ -72,8 +77,8 @@ def whole_question(spec: BarSpec) -> str:
 
 def tail_question(kept: Bars, now: datetime) -> str:
     """The duration that has all that followed the kept bars, and bars that they must agree with."""
-    last = kept.time[-1].astimezone(NEW_YORK).date()
-    since = max((now.astimezone(NEW_YORK).date() - last).days, 0)
+    last = new_york_date(kept.time[-1])
+    since = max((new_york_date(now) - last).days, 0)
     # Where days begin in the evening, New York's date is a day behind the trading day.
     return f"{since + (1 if kept.contract.sec_type == 'STK' else 2)} D"
 
@@ -87,7 +92,7 @@ def next_finish(kept: Bars, spec: BarSpec) -> datetime:
     """No bar that follows the kept ones can be finished before this time."""
     last, length = kept.time[-1], bar_length(spec.size)
     if length is None:
-        following = last.astimezone(NEW_YORK).date() + timedelta(days=1)
+        following = new_york_date(last) + timedelta(days=1)
         return bar_end(following, spec.size, _ends(kept.contract, spec))
     # The first bar of a session may begin off the grid, and is over when the next begins.
     is_on_grid = last.timestamp() % length.total_seconds() == 0

@@ -10,8 +10,13 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from gateway.core.broker import Span, Terms
-from gateway.core.ib_bars import NEW_YORK, bar_end, bar_length, day_ends
+from gateway.core.ib_bars import (
+    bar_end,
+    bar_length,
+    day_ends,
+)
 from schemas.messages import Bars
+from schemas.new_york import NEW_YORK, new_york_date
 
 NAMED_MAX: Final = 3
 """Of one kind, so many are named; the rest is counted."""
@@ -49,8 +54,8 @@ def by_own_hours(sessions: Sessions, terms: Terms | None) -> Sessions:
     own = terms.liquid_hours if terms else ()
     if not own or not sessions.bars_lie_within:
         return sessions
-    first, last = _day(own[0].closes_at), _day(own[-1].closes_at)
-    others = [span for span in sessions.spans if not first <= _day(span.closes_at) <= last]
+    first, last = new_york_date(own[0].closes_at), new_york_date(own[-1].closes_at)
+    others = [span for span in sessions.spans if not first <= new_york_date(span.closes_at) <= last]
     kept = sorted([*others, *own], key=lambda span: span.opens_at)
     return Sessions(tuple(kept), sessions.bars_lie_within)
 
@@ -76,10 +81,10 @@ def _prices(bars: Bars) -> Iterator[str]:
 
 
 def _gaps(bars: Bars, sessions: Sessions, as_of: datetime) -> Iterator[str]:
-    spans = [s for s in sessions.spans if _day(s.closes_at) >= _day(bars.time[0])]
+    spans = [s for s in sessions.spans if new_york_date(s.closes_at) >= new_york_date(bars.time[0])]
     over = [span for span in spans if _is_over(span, bars, as_of)]
     have = {_day_of_bar(start, bars.size, spans) for start in bars.time}
-    lost = [span.opens_at for span in over if _day(span.closes_at) not in have]
+    lost = [span.opens_at for span in over if new_york_date(span.closes_at) not in have]
     yield from _told("days without a bar", lost, "%Y-%m-%d")
     if not sessions.bars_lie_within:
         return
@@ -87,7 +92,7 @@ def _gaps(bars: Bars, sessions: Sessions, as_of: datetime) -> Iterator[str]:
     yield from _told("bars outside of the regular hours", outside)
     length = bar_length(bars.size)
     if length is not None and length <= GRID_MAX:
-        partly = [span for span in spans if _day(span.closes_at) in have]
+        partly = [span for span in spans if new_york_date(span.closes_at) in have]
         yield from _told("bars missing", _missing(bars, partly, length, as_of))
 
 
@@ -118,17 +123,17 @@ def _is_over(span: Span, bars: Bars, as_of: datetime) -> bool:
     length = bar_length(bars.size)
     if length is not None:
         return min(span.opens_at + length, span.closes_at) <= as_of
-    day = _day(span.closes_at)
+    day = new_york_date(span.closes_at)
     return bar_end(day, bars.size, day_ends(bars.contract)) <= as_of
 
 
 def _day_of_bar(start: datetime, size: str, spans: Sequence[Span]) -> date | None:
     """The day of the session that a bar lies in; a daily bar is a day by itself."""
     if bar_length(size) is None:
-        days = {_day(span.closes_at) for span in spans}
-        return start.astimezone(NEW_YORK).date() if _day(start) in days else None
+        days = {new_york_date(span.closes_at) for span in spans}
+        return new_york_date(start) if new_york_date(start) in days else None
     found = (span for span in spans if span.opens_at <= start < span.closes_at)
-    return next((_day(span.closes_at) for span in found), None)
+    return next((new_york_date(span.closes_at) for span in found), None)
 
 
 def _told(what: str, times: Sequence[datetime], form: str = "%Y-%m-%d %H:%M") -> Iterator[str]:
@@ -136,7 +141,3 @@ def _told(what: str, times: Sequence[datetime], form: str = "%Y-%m-%d %H:%M") ->
         named = ", ".join(at.astimezone(NEW_YORK).strftime(form) for at in times[:NAMED_MAX])
         more = f" and {len(times) - NAMED_MAX} more" if len(times) > NAMED_MAX else ""
         yield f"{len(times)} {what}: {named}{more}"
-
-
-def _day(at: datetime) -> date:
-    return at.astimezone(NEW_YORK).date()

@@ -182,7 +182,7 @@ def _zero(desk: Desk, name: str, run_id: str, at: datetime) -> TargetsDocument:
     """What a closed strategy wants as of the command; whatever it said before is older [T2]."""
     known = desk.targets.get(name) or TargetsDocument(name)
     said = {target.con_id: target for target in known.targets}
-    held = {contract.con_id: _target(contract) for contract in _contracts(desk, name)}
+    held = {contract.con_id: Target.of(contract, Decimal(0)) for contract in _contracts(desk, name)}
     message = f"close_all {run_id}"
     return replace(
         known,
@@ -200,21 +200,6 @@ def _zero(desk: Desk, name: str, run_id: str, at: datetime) -> TargetsDocument:
         waits_for_net=True,
         held_contracts={},
         together_until=None,
-    )
-
-
-def _target(contract: Contract) -> Target:
-    return Target(
-        contract.symbol,
-        Decimal(0),
-        sec_type=contract.sec_type,
-        exchange=contract.exchange,
-        currency=contract.currency,
-        con_id=contract.con_id,
-        primary_exchange=contract.primary_exchange,
-        local_symbol=contract.local_symbol,
-        last_trade_date=contract.last_trade_date,
-        multiplier=contract.multiplier,
     )
 
 

@@ -8,18 +8,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Final
-from zoneinfo import ZoneInfo
 
 from schemas.documents import Latch, OrderDocument, StatusDocument
+from schemas.new_york import new_york_date
 from schemas.settings import Settings
-
-NEW_YORK: Final = ZoneInfo("America/New_York")
 
 
 def date_of(at: datetime) -> str:
     """The date in New York, `2026-01-05`; such texts sort by time."""
-    return at.astimezone(NEW_YORK).date().isoformat()
+    return new_york_date(at).isoformat()
 
 
 def read(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from gateway.core.broker import Span
-from gateway.core.orders import NEW_YORK
+from schemas.new_york import NEW_YORK
 
 
 def session_at(spans: Sequence[Span], at: datetime) -> Span | None:

@@ -8,12 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from schemas.messages import Bars
+from schemas.new_york import NEW_YORK, new_york_date
 from schemas.values import Contract
 
-NEW_YORK: Final = ZoneInfo("America/New_York")
 SESSION_START: Final = time(9, 30)
 SESSION_END: Final = time(16, 0)
 """Regular trading hours of US stocks. On an early close the bar is finished hours before."""
@@ -77,7 +76,7 @@ def bar_end(began: date | datetime, size: str, day_ends: time = SESSION_END) -> 
     length = bar_length(size)
     if length is not None:
         return bar_start(began) + length
-    session = began.astimezone(NEW_YORK).date() if isinstance(began, datetime) else began
+    session = new_york_date(began) if isinstance(began, datetime) else began
     return datetime.combine(session, day_ends, NEW_YORK).astimezone(UTC)
 
 

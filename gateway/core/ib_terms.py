@@ -14,12 +14,12 @@ from zoneinfo import ZoneInfo
 
 from gateway.core.broker import Span, Terms
 from gateway.core.ib_words import WINDOWS_ZONES, number
+from schemas.new_york import NEW_YORK
 from schemas.values import Contract
 
 type Increments = tuple[tuple[Decimal, Decimal], ...]
 """(from price, step), rising: prices from there on are multiples of the step."""
 
-NEW_YORK: Final = ZoneInfo("America/New_York")
 
 ODD_ZONES: Final = {**WINDOWS_ZONES, "EST": "America/New_York"}
 """IB's names that are no IANA names, or mean another zone there: IB's EST has summer time."""
@@ -33,11 +33,6 @@ SPANS_MAX: Final = 200
 _CLOSED: Final = re.compile(r"\d{8}:CLOSED")
 _SPAN: Final = re.compile(r"(\d{8}):(\d{4})-(\d{8}):(\d{4})")
 _OLDER_DAY: Final = re.compile(r"(\d{8}):(\d{4}-\d{4}(?:,\d{4}-\d{4})*)")
-
-
-def day_of(at: datetime) -> date:
-    """The New York day for which terms that were asked at this time are good."""
-    return at.astimezone(NEW_YORK).date()
 
 
 def terms(

@@ -10,7 +10,7 @@ from typing import Final
 
 from gateway.core.finding import Finding, ok, warn
 from gateway.core.hours import in_new_york
-from gateway.core.orders import NEW_YORK
+from schemas.new_york import NEW_YORK
 from schemas.values import Mode
 
 LOGIN_AT: Final = time(1)

@@ -16,9 +16,9 @@ from gateway.core.candidate import Candidate, refuse
 from gateway.core.desk import Desk
 from gateway.core.hours import session_at
 from gateway.core.ib_terms import rounded_down, rounded_up
-from gateway.core.orders import NEW_YORK
 from gateway.core.price_limits import doubt
 from schemas.documents import RefusalEntry
+from schemas.new_york import NEW_YORK, new_york_date
 from schemas.settings import OrderPolicy, StrategyDocument
 from schemas.values import Contract, OrderType
 
@@ -112,7 +112,7 @@ def good_after(policy: OrderPolicy, now: datetime) -> datetime | None:
     if not policy.good_after_time:
         return None
     hour, _, minute = policy.good_after_time.partition(":")
-    today = now.astimezone(NEW_YORK).date()
+    today = new_york_date(now)
     at = datetime.combine(today, time(int(hour), int(minute)), NEW_YORK).astimezone(UTC)
     return at if at > now else None
 

@@ -15,14 +15,14 @@ says is no outcome (`BrokerStatus.UNSURE`).
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from gateway.core.book import currencies
 from gateway.core.broker import BrokerStatus, Missing, OrderReport
 from schemas.documents import ExecutionDocument, OrderDocument, OrderStateName, OutcomeName
+from schemas.new_york import new_york_date
 from schemas.values import Mode
 
 OPEN_STATES: Final[Mapping[tuple[OrderStateName, BrokerStatus], OrderStateName]] = {
@@ -48,7 +48,6 @@ OUTCOMES: Final[Mapping[BrokerStatus, OutcomeName]] = {
 
 NOT_SENT: Final = timedelta(seconds=10)
 """Least time between the two readings that prove an order unsent [R2]."""
-NEW_YORK: Final = ZoneInfo("America/New_York")
 """At its midnight the broker forgets executions and completed orders."""
 
 
@@ -159,12 +158,7 @@ def second_look_at(order: OrderDocument, now: datetime) -> datetime | None:
 
 def _could_be_proven(order: OrderDocument, at: datetime) -> bool:
     is_traced = order.perm_id or order.executions or order.broker_filled
-    return not is_traced and trading_day(at) == trading_day(order.created_at)
-
-
-def trading_day(at: datetime) -> date:
-    """The day in New York."""
-    return at.astimezone(NEW_YORK).date()
+    return not is_traced and new_york_date(at) == new_york_date(order.created_at)
 
 
 def drained(order: OrderDocument, at: datetime) -> OrderDocument:

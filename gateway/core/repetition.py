@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import takewhile
 
-from gateway.core.orders import trading_day
 from schemas.documents import ExecutionDocument, OrderDocument
+from schemas.new_york import new_york_date
 
 type Foreign = Mapping[str, ExecutionDocument]
 """Executions of other clients; they move the position too."""
@@ -30,14 +30,14 @@ def fruitless(
     )
     if not sent:
         return ()
-    side, day = sent[0].quantity > 0, trading_day(at)
+    side, day = sent[0].quantity > 0, new_york_date(at)
     repeated = tuple(
         takewhile(
             lambda o: (
                 o.state == "DONE"
                 and not o.filled
                 and (o.quantity > 0) is side
-                and trading_day(o.created_at) == day
+                and new_york_date(o.created_at) == day
             ),
             sent,
         )

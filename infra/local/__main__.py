@@ -13,7 +13,6 @@ import time
 from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from gateway.simulator.bars import BarBook, BarsError, read_folder
 from infra.local.day import DayFailed
@@ -24,8 +23,7 @@ from infra.local.solo import Unplayable, check_known, staged
 from infra.local.stack import StackFailed, StackName
 from infra.local.tables import tables, verdict
 from infra.local.up import serve
-
-NEW_YORK = ZoneInfo("America/New_York")
+from schemas.new_york import NEW_YORK
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

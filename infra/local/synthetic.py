@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Final
-from zoneinfo import ZoneInfo
 
-NEW_YORK: Final = ZoneInfo("America/New_York")
+from schemas.new_york import NEW_YORK
+
 LAST_DAY: Final = date(2026, 2, 27)
 SESSIONS: Final = 240
 INTRADAY_SESSIONS: Final = 8

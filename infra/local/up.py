@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from gateway.ports import Delivery
 from gateway.simulator.bars import BarBook
@@ -16,8 +15,8 @@ from infra.local.demo import exchange_options, half_hours
 from infra.local.stack import MODE, PROJECT, Stack, StackName, StackOptions, running
 from schemas import codec
 from schemas.messages import Report
+from schemas.new_york import NEW_YORK
 
-NEW_YORK: Final = ZoneInfo("America/New_York")
 AFTER_THE_OPENING: Final = timedelta(minutes=30)
 CHECK_SECONDS: Final = 0.5
 

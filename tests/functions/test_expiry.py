@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.expiry import last_day, weekdays_before, weekdays_left
-from functions.history import NEW_YORK
+from schemas.new_york import NEW_YORK
 from schemas.values import Contract
 
 FRIDAY = date(2026, 3, 20)

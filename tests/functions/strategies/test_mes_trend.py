@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from functions.decision import Hold, Weights
-from functions.history import NEW_YORK
 from functions.registry import load
 from functions.strategies.mes_trend import Parameters, decide
 from schemas.messages import Bars, Market
+from schemas.new_york import NEW_YORK
 from tests.functions.histories import third_friday
 
 NAME = "mes_trend"

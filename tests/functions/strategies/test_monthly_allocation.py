@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from functions.decision import Decision, Hold, Weights
-from functions.history import NEW_YORK
 from functions.registry import load
 from functions.strategies.monthly_allocation import Parameters, decide
 from schemas.messages import Holding, Market
+from schemas.new_york import NEW_YORK
 from schemas.values import Contract
 
 NAME = "monthly_allocation"

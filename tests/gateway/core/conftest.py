@@ -15,7 +15,6 @@ from gateway.core.desk import Desk
 from gateway.core.events import CancelAsked, Event, Journaled, NetCause, OpenRun
 from gateway.core.fold import evolve
 from gateway.core.netting import Plan, net
-from gateway.core.orders import NEW_YORK
 from gateway.core.prices import Price
 from gateway.core.reconcile import settle
 from gateway.core.wishes import Overlay, wanted_changes
@@ -32,6 +31,7 @@ from schemas.documents import (
     WantedChange,
 )
 from schemas.messages import Target
+from schemas.new_york import NEW_YORK
 from schemas.settings import ControlDocument, Settings, StrategyDocument
 from schemas.values import EXTERNAL, Contract, Mode, OrderType, TradingState
 

@@ -175,3 +175,13 @@ def test_an_end_that_leaves_something_to_be_closed_makes_a_net_due(
     over = replace(before, state="DONE", outcome="filled", filled=Decimal(5))
     due = dues.due_after(before, over, is_left_over=is_left_over)
     assert due == (NetCause("close_all goes on", "after-paper-1-1") if is_left_over else None)
+
+
+@pytest.mark.parametrize(("left_over", "due"), [({}, False), ({"is_left_over": True}, True)])
+def test_an_end_that_leaves_nothing_of_what_was_closed_makes_no_net_due(
+    build: Any, left_over: dict[str, bool], due: bool
+) -> None:
+    """[N1] (behaviour 5)"""
+    before = build.order({"a": -40})
+    order = replace(before, state="DONE", outcome="rejected")
+    assert (dues.due_after(before, order, **left_over) is not None) is due

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from gateway.core import ib_terms
 from gateway.core.broker import Span
 from gateway.core.ib_terms import Increments
+from schemas.new_york import new_york_date
 from schemas.values import Contract
 
 AT = datetime(2026, 1, 5, 15, tzinfo=UTC)
@@ -208,8 +209,8 @@ def test_a_market_rule_with_a_band_without_a_step_is_none(step: float) -> None:
 
 
 def test_terms_are_good_for_a_new_york_day() -> None:
-    assert ib_terms.day_of(utc(2026, 1, 6, 4, 59)) == ib_terms.day_of(utc(2026, 1, 5, 15))
-    assert ib_terms.day_of(utc(2026, 1, 6, 5)) > ib_terms.day_of(utc(2026, 1, 6, 4, 59))
+    assert new_york_date(utc(2026, 1, 6, 4, 59)) == new_york_date(utc(2026, 1, 5, 15))
+    assert new_york_date(utc(2026, 1, 6, 5)) > new_york_date(utc(2026, 1, 6, 4, 59))
 
 
 TWO_BANDS: Increments = ((Decimal(0), Decimal("0.0001")), (Decimal(1), Decimal("0.01")))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.core import logins
 from gateway.core.finding import State
-from gateway.core.orders import NEW_YORK
+from schemas.new_york import NEW_YORK
 from schemas.values import Mode
 
 

@@ -1,5 +1,4 @@
 from dataclasses import replace
-from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import permutations
 from typing import Any
@@ -19,7 +18,6 @@ from gateway.core.orders import (
     own_ref,
     revision,
     second_look_at,
-    trading_day,
     transition,
 )
 from schemas.documents import OrderDocument
@@ -301,12 +299,6 @@ def test_no_second_look_helps_where_nothing_can_be_proven(build: Any) -> None:
     ):
         assert second_look_at(order, build.later(1)) is None
     assert second_look_at(once, build.later(14 * 3600)) is None
-
-
-def test_the_trading_day_ends_at_midnight_in_new_york() -> None:
-    at = datetime(2026, 1, 6, 4, 59, tzinfo=UTC)
-    assert trading_day(at) == date(2026, 1, 5)
-    assert trading_day(at.replace(hour=5)) == date(2026, 1, 6)
 
 
 def test_an_ended_order_whose_fills_are_no_more_is_over_once_drained(build: Any) -> None:

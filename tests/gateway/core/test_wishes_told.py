@@ -9,7 +9,7 @@ import pytest
 
 from gateway.core.desk import Desk
 from gateway.core.wishes import contracts, is_suppressed
-from schemas.documents import WantedChange
+from schemas.documents import Closure, WantedChange
 
 
 def told(build: Any, desk: Desk, strategy: str = "a") -> WantedChange:
@@ -187,3 +187,39 @@ def test_a_change_that_nobody_can_measure_is_not_too_small(
     settings = build.settings(order_notional_min=Decimal(10**6))
     desk = build.desk({"a": {1: 1}}, settings=settings, **parts)
     assert told(build, desk).change == 1
+
+
+def test_what_external_holds_is_told_as_closed_or_held(build: Any) -> None:
+    """[B2] (behaviour 5) ann closed contract 1; of contract 2 there is a sale on its way."""
+    closure = Closure(build.now, "ann", "margin call", contracts={"1": Decimal(5)})
+    sale = build.order({"EXTERNAL": -2}, contract=build.vixy)
+    desk = build.desk(books={"EXTERNAL": {1: 5, 2: 7}}, orders=[sale], closed={"EXTERNAL": closure})
+    found = [*build.wanted(desk, 1), *build.wanted(desk, 2)]
+    assert [(c.strategy, c.message_id, int(c.change), c.reason) for c in found] == [
+        ("EXTERNAL", "", -5, "wants 0: closed by ann: margin call"),
+        ("EXTERNAL", "", 0, "held: it is nobody's, and was not closed"),
+    ]
+
+
+def test_what_goes_together_waits_whole_for_a_new_word_after_a_change_by_hand(build: Any) -> None:
+    """[A4] (decision 12)"""
+    parts = {"together_until": build.later(60), "held_contracts": {"2": build.now}}
+    found = told(build, desk_of(build, build.said("a", {1: 0, 2: 5}, **parts)))
+    assert (found.reason, int(found.change)) == (
+        "held: a leg of what goes together was changed by hand; say it anew",
+        0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("configured", "together"), [({}, [True, False]), ({"flatten": True}, [False, False])]
+)
+def test_only_what_targets_name_goes_together_and_nothing_that_people_wind_down(
+    build: Any, configured: dict[str, Any], together: list[bool]
+) -> None:
+    """[N2] (decision 12) Of contracts 1 and 2, of which the targets name the first."""
+    said = build.said("a", {1: 50}, together_until=build.later(60))
+    strategies = {"a": build.strategy(**configured)}
+    desk = build.desk({"a": said}, {"a": {1: 40, 2: 3}}, strategies=strategies)
+    found = [*build.wanted(desk, 1), *build.wanted(desk, 2)]
+    assert [change.together_until is not None for change in found] == together

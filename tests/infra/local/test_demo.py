@@ -3,14 +3,13 @@
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 import pytest
 
 from gateway.simulator.bars import BarBook, Row
 from infra.local.demo import DayUnplayable, chosen_day, exchange_options, half_hours
+from schemas.new_york import NEW_YORK
 
-NEW_YORK = ZoneInfo("America/New_York")
 MONDAY = date(2026, 1, 5)
 NUMBERS = tuple(map(Decimal, (100, 101, 99, 100, 1000)))
 
