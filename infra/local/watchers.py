@@ -110,11 +110,18 @@ def watcher(mode: Mode, records: StoreRecords, bus: Bus) -> Watcher:
 
 async def call(watching: Watcher, entry_point: str, delivery: Delivery) -> None:
     """One push to a watching function; what it raises has the message come again."""
-    try:
+    def run() -> None:
         if entry_point == "alerts":
-            await asyncio.to_thread(watching.alarm, delivery.message_id, delivery.data)
+            watching.alarm(delivery.message_id, delivery.data)
         else:
-            await asyncio.to_thread(watching.look, delivery.data)
+            watching.look(delivery.data)
+
+    work = asyncio.create_task(asyncio.to_thread(run))
+    try:
+        await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait([work])  # a thread cannot be ended, and writes to the stack's folder
+        raise
     except Exception:
         log.exception("the function %s failed on message %s", entry_point, delivery.message_id)
         delivery.nack()
