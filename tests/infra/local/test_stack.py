@@ -42,6 +42,7 @@ async def test_a_stack_runs_and_leaves_no_folder_and_no_task(
     assert asyncio.all_tasks() == before
 
 
+@pytest.mark.ib_async_errors_expected("the broker may go while the guard is still connecting")
 async def test_a_guarded_stack_has_a_guard_beside_the_gateway(options: StackOptions) -> None:
     """[R4] With a client id of its own, at the same broker."""
     async with running("embedded", replace(options, guarded=True)) as stack:
