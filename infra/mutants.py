@@ -48,7 +48,7 @@ MODULES: Final[Mapping[str, tuple[str, ...]]] = {
     "locks": (),
     "margin": (),
     "market_limits": (),
-    "netting": ("netting_documents", "batch_limits_told", "margin", "batch_limits"),
+    "netting": ("netting_documents", "together", "batch_limits_told", "margin", "batch_limits"),
     "orders": (),
     "price_limits": (),
     "reconcile": (),

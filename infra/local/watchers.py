@@ -110,6 +110,7 @@ def watcher(mode: Mode, records: StoreRecords, bus: Bus) -> Watcher:
 
 async def call(watching: Watcher, entry_point: str, delivery: Delivery) -> None:
     """One push to a watching function; what it raises has the message come again."""
+
     def run() -> None:
         if entry_point == "alerts":
             watching.alarm(delivery.message_id, delivery.data)
