@@ -1,10 +1,24 @@
 """A bench for the commander's parts: nothing on it is pretended but the broker's market."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 
+import pytest
 import pytest_asyncio
 
+from gateway.inquiry import SessionSettings
 from infra.local.rig import Rig, rigged
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deadlines of a fraction of a second, for who is not answered; what they lead to is the same.
+
+    To be named before the bench.
+    """
+    settings = partial(SessionSettings, request_timeout_seconds=0.5, quote_timeout_seconds=0.5)
+    monkeypatch.setattr("gateway.config.SessionSettings", settings)
+    monkeypatch.setattr("gateway.commander.RECONNECT_SECONDS", 0.02)
 
 
 @pytest_asyncio.fixture

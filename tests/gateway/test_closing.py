@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from gateway.ports import Delete
-from infra.local.rig import MODE, Rig
+from gateway.simulator.broker import ExchangeOptions, InitialHolding
+from infra.local.rig import MODE, Rig, rigged
 from schemas.documents import LatchesDocument, RunDocument, TargetsDocument
 from schemas.settings import ControlDocument, Settings
 from schemas.values import TradingState
@@ -41,6 +42,15 @@ async def until_partly_filled(rig: Rig) -> None:
     raise AssertionError("no order was ever partly filled")
 
 
+async def part_fill(rig: Rig, strategy: str, **wanted: int) -> None:
+    """Let a strategy's order trade in parts, of which only some are there."""
+    rig.simulator.faults.odd_parts(parts=3, seconds=5)
+    await rig.say(strategy, **wanted)
+    await rig.settled_before_coalescing()
+    await rig.advance(seconds=3)
+    await until_partly_filled(rig)
+
+
 async def test_close_all_sells_every_book_and_nothing_of_external(active: Rig) -> None:
     """Crossed among the books first [N4], then one order; EXTERNAL stays as it is [B2]."""
     await holding(active, alpha=100, beta=-40)
@@ -61,11 +71,7 @@ async def test_close_all_sells_every_book_and_nothing_of_external(active: Rig) -
 async def test_a_close_of_one_strategy_leaves_the_others_orders_and_books(active: Rig) -> None:
     """The old one cancelled everybody's orders, of every strategy and by hand (seeds 1.8)."""
     await holding(active, alpha=30)
-    active.simulator.faults.odd_parts(parts=3, seconds=5)
-    await active.say("beta", VIXY=20)
-    await active.settled_before_coalescing()
-    await active.advance(seconds=3)
-    await until_partly_filled(active)
+    await part_fill(active, "beta", VIXY=20)
     run = await active.command("close_all", "c1", strategies=["alpha"])
     assert (run.cancels, run.planned) == ((), ("-30 SPY for alpha -30",))
     await active.advance(seconds=30)
@@ -79,12 +85,8 @@ async def test_a_parent_concerned_is_cancelled_and_the_others_share_ordered_agai
     active: Rig,
 ) -> None:
     """[N7, N1d]"""
-    active.simulator.faults.odd_parts(parts=3, seconds=5)
     await active.say("alpha", SPY=30)
-    await active.say("beta", SPY=60)
-    await active.settled_before_coalescing()
-    await active.advance(seconds=3)
-    await until_partly_filled(active)
+    await part_fill(active, "beta", SPY=60)
     run = await active.command("close_all", "c1", strategies=["alpha"])
     (parent,) = run.cancels
     assert "is being cancelled: it follows by itself" in run.reason
@@ -101,11 +103,7 @@ async def test_a_parent_concerned_is_cancelled_and_the_others_share_ordered_agai
 async def test_a_part_of_a_close_that_works_already_is_made_whole_at_once(active: Rig) -> None:
     """Too small an order would else be waited for, and its rest left to some later net [N7]."""
     await holding(active, alpha=90)
-    active.simulator.faults.odd_parts(parts=3, seconds=5)
-    await active.say("alpha", SPY=60)
-    await active.settled_before_coalescing()
-    await active.advance(seconds=3)
-    await until_partly_filled(active)
+    await part_fill(active, "alpha", SPY=60)
     await active.command("close_all", "c1", strategies=["alpha"])
     for _ in range(8):
         await active.advance(seconds=10)
@@ -337,6 +335,26 @@ async def test_where_external_opposes_it_is_crossed_or_else_refused(active: Rig)
     assert active.simulator.exchange.positions == {}
 
 
+async def test_external_that_a_cross_has_closed_is_not_closed_again_after_a_restart() -> None:
+    """[B2] What a person buys then is theirs, and must not be sold."""
+    held = InitialHolding("SPY", Decimal(5), Decimal(600))
+    async with rigged(ExchangeOptions(holdings=(held,))) as rig:
+        await rig.start()
+        await rig.resume()
+        await rig.command("adopt", "o1", symbol="SPY", to="EXTERNAL", price="600")
+        await rig.say("alpha", SPY=5)
+        await rig.settled_before_coalescing()
+        run = await close_all(rig, strategies=["beta"], external=True)
+        assert (len(run.crosses), run.orders) == (1, ())
+        assert list((await latches(rig)).closed) == ["beta"]
+        await rig.stop()
+        await rig.start()
+        await rig.simulator.trade_by_hand("SPY", Decimal(7))
+        assert (await rig.command("allocate", "a1")).planned == ()
+        assert await rig.book("EXTERNAL") == {"SPY": 7}
+
+
+@pytest.mark.usefixtures("impatient")
 async def test_force_crosses_closed_books_at_an_old_price(active: Rig) -> None:
     """Without it they stay, for nobody knows at what price to settle them [N4]."""
     await holding(active, alpha=10, beta=-10)
@@ -388,6 +406,7 @@ async def test_a_gateway_that_ends_amid_a_close_leaves_it_latched_or_interrupted
     assert sum(o.filled for o in done) == 0, "sold once"
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.ib_async_errors_expected("the broker is taken away")
 async def test_while_the_broker_is_away_books_are_latched_and_sold_when_said_again(
     active: Rig,

@@ -99,6 +99,6 @@ def test_a_net_grows_with_strategies_and_contracts_and_no_faster(
     assert twice < 2.05 * once
 
 
-def test_a_net_of_100_strategies_and_500_contracts_is_made() -> None:
-    """50,000 decisions; `decisions` itself checks what the nets come to."""
-    assert decisions.decisions(strategies=100, contracts=500, rounds=1).count == 50_000
+def test_a_net_of_many_strategies_and_contracts_is_made() -> None:
+    """10,000 decisions; `decisions` itself checks what the nets come to. `make bench` makes more."""
+    assert decisions.decisions(strategies=50, contracts=200, rounds=1).count == 10_000
