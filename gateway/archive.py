@@ -118,12 +118,22 @@ class Archive:
             generations=await self.collection(GenerationDocument, f"{root}/generations"),
         )
 
-    async def unfinished_runs(self) -> list[RunDocument]:
-        """Runs that a gateway left open when it ended."""
+    async def unfinished_runs(self) -> tuple[list[RunDocument], list[str]]:
+        """Runs that a gateway left open when it ended, and a sentence for each unreadable one.
+
+        Such as a newer gateway's: it is nothing to go on with, so it keeps nobody from starting.
+        """
         found: dict[str, Any] = {}
         for state in ("STARTED", "ASKED"):
             found.update(await self.store.find("runs", "state", state))
-        return [decoded(RunDocument, path, data) for path, data in found.items()]
+        runs: list[RunDocument] = []
+        wrong: list[str] = []
+        for path, data in found.items():
+            try:
+                runs.append(decoded(RunDocument, path, data))
+            except codec.Invalid as error:
+                wrong.append(f"{error}; it stays open, set its state to DONE by hand")
+        return runs, wrong
 
     def _decoded[T](self, kind: type[T], path: str, data: Document) -> T:
         """The typed document; the same object as long as the data are the same."""

@@ -24,7 +24,7 @@ async def close_all(floor: Floor, errand: Errand) -> RunDocument | None:
     """
     command: CloseAll = errand.command
     run_id = errand.run.run_id
-    await floor.configure()
+    await floor.configure_if_possible()
     if floor.desk.trading_state is TradingState.HALTED:
         raise CommandRefused(
             "trading is halted, so nothing can be sold and nothing was closed; say reduce_only, "
@@ -33,7 +33,7 @@ async def close_all(floor: Floor, errand: Errand) -> RunDocument | None:
     if not command.dry_run:
         floor.happen(_closed(floor, command, run_id))
     try:
-        await floor.look_around()
+        await floor.look_around(tolerant=True)
     except BrokerUnavailable as error:
         latched = "" if command.dry_run else "; the books are latched closed, not sold: "
         reason = f"{error}{latched or '; '}say close_all again once the broker is back"

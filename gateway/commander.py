@@ -60,11 +60,18 @@ RECONNECT_SECONDS: Final = 5.0
 STOP_SECONDS: Final = 4.0
 """Real seconds to finish the batch in hand when told to stop; platforms kill after ten."""
 
+PUT_OFF_SECONDS: Final = 10.0
+"""Real seconds between attempts to take up a message that the broker gave no answer for."""
+
 HALT_BY_HAND: Final = "control"
 """Stands among the messages that said halt for what a person wrote instead of publishing it."""
 
 WAITING_RUNS_MAX: Final = 100
 """Runs that may wait for the open one; a schedule never makes two."""
+
+
+_WRONG: Final = {"alert": "configuration_wrong"}
+"""The details of the alert for a document that cannot be read."""
 
 
 _ONE_AT_A_TIME: Final = (Allocate, Approve, MarketData, Run)
@@ -114,6 +121,7 @@ class Commander:
         self._intake = Intake(self.floor)
         self._waiting_runs: deque[tuple[Command, RunDocument]] = deque()
         self._put_off: list[Delivery] = []
+        self._retry: asyncio.TimerHandle | None = None
         self._sent: dict[str, float] = {}
         self._recovered = False
         self._handling = False
@@ -195,13 +203,12 @@ class Commander:
         floor, archive = self.floor, self.floor.doors.archive
         desk = restored(replace(floor.desk, epoch=floor.doors.lease.epoch), await archive.stored())
         floor.desk = floor.persisted = desk
-        try:
-            await floor.configure()
-        except codec.Invalid as error:
-            said, details = f"the configuration: {error}", {"alert": "configuration_wrong"}
-            floor.tell([Report("alert", floor.now, floor.mode, said, details=details)])
+        await floor.configure_if_possible()
         floor.persisted = floor.desk
-        for run in await archive.unfinished_runs():
+        runs, wrong = await archive.unfinished_runs()
+        for said in wrong:
+            floor.tell([Report("alert", floor.now, floor.mode, said, details=_WRONG)])
+        for run in runs:
             await floor.write_run(floor.finished(run, "interrupted", "the gateway ended meanwhile"))
         await floor.doors.session.connect()
         floor.happen(Connection(up=True, reason="connected"))
@@ -212,10 +219,23 @@ class Commander:
         return self.floor.doors.bus.subscribe(f"gateway-{topic}-{self.floor.mode}", deliver)
 
     def _hear_command(self, delivery: Delivery) -> None:
-        """Called by the bus: a halt stops sending before the loop comes to carry it out [W2]."""
+        """Called by the bus: a halt stops sending before the loop comes to carry it out [W2].
+
+        A loop that waits for the broker, such as for bars, may come to it a minute later: so what
+        works is cancelled now, and by the halt's own handler again.
+        """
         if _says_halt(delivery):
             self.floor.halts_heard.add(delivery.message_id)
+            if self._handling:
+                self._cancel_meanwhile()
         self.inbox.put(delivery)
+
+    def _cancel_meanwhile(self) -> None:
+        """Ask the broker to cancel what works; the desk hears of it when the loop goes on."""
+        for order in self.floor.desk.orders.values():
+            if order.state == "WORKING":
+                with suppress(BrokerUnavailable, ValueError):  # the handler says so
+                    self.floor.doors.session.cancel(order.order_id, order.client_id)
 
     def _hear_control(self, control: ControlDocument) -> None:
         """Called at each renewal of the lease: a halt by hand stops sending at once [W2].
@@ -261,14 +281,23 @@ class Commander:
             said = await self._intake.targets(delivery)
         except BrokerUnavailable as error:
             log.warning("message %s waits for the broker: %s", delivery.message_id, error)
-            if self.floor.doors.session.connected:
-                delivery.nack()
-            else:
-                self._put_off.append(delivery)  # nacked, it would soon be a dead letter
+            self._put_off.append(delivery)  # nacked, it would soon be a dead letter
             return None
+        finally:
+            self._retry_later()
         if said is not None:
             self.floor.happen(said)
         return delivery
+
+    def _retry_later(self) -> None:
+        """One at a time, for each may hold up the loop as long as the broker has for an answer."""
+        if self._put_off and self._retry is None and self.floor.doors.session.connected:
+            self._retry = asyncio.get_running_loop().call_later(PUT_OFF_SECONDS, self._try_again)
+
+    def _try_again(self) -> None:
+        self._retry = None
+        if self._put_off:
+            self.inbox.put(self._put_off.pop(0))
 
     def _take_up_broker(self, event: BrokerEvent) -> None:
         self.floor.happen(event)
@@ -323,12 +352,17 @@ class Commander:
     async def _tell_if_used(self, run: RunDocument, path: str) -> None:
         """The same message again is nothing to tell; another one with its run_id is ignored."""
         floor = self.floor
-        known = await floor.doors.archive.read(RunDocument, path)
-        if known is None or known.trigger == run.trigger:
-            return
+        try:
+            known = await floor.doors.archive.read(RunDocument, path)
+        except codec.Invalid as error:
+            by = f"something that cannot be read ({error})"
+        else:
+            if known is None or known.trigger == run.trigger:
+                return
+            by = f"{known.command} by {known.trigger}"
         sentence = (
             f"{run.command} of {run.trigger} refused: run_id {run.run_id} was used for "
-            f"{known.command} by {known.trigger}; nothing is done, give another run_id"
+            f"{by}; nothing is done, give another run_id"
         )
         floor.tell([Report("refusal", floor.now, floor.mode, sentence, run_id=run.run_id)])
 

@@ -84,7 +84,7 @@ async def _run(floor: Floor, errand: Errand) -> RunDocument | None:
 
 
 async def _reconcile(floor: Floor, errand: Errand) -> RunDocument:
-    await floor.look_around()
+    await floor.look_around(tolerant=True)
     await floor.close_day()
     floor.tell(telling.orphaned(floor.desk, errand.run.run_id, floor.now))
     return floor.finished(errand.run, "done")
@@ -124,7 +124,7 @@ async def _resume(floor: Floor, errand: Errand) -> RunDocument:
 async def _adopt(floor: Floor, errand: Errand) -> RunDocument:
     """Book what is UNEXPLAINED to the ledger that a person names [B3, B4]."""
     command: Adopt = errand.command
-    await floor.look_around()
+    await floor.look_around(tolerant=True)
     contract, missing = _unexplained(floor, command)
     if command.to != EXTERNAL and command.to not in floor.desk.strategies:
         raise CommandRefused(f"to: {command.to!r} is neither EXTERNAL nor a known strategy")

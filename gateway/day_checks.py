@@ -6,7 +6,7 @@ person should see it.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Final
 
 from gateway import calendar, dealing
@@ -77,7 +77,10 @@ def _flat(floor: Floor, errand: Errand, found: Sequence[Finding]) -> RunDocument
 
 
 async def _too_early(floor: Floor, minutes_max: int | None) -> str:
-    """Why there is nothing to do yet, or any more; empty if the exchange is about to close."""
+    """Why there is nothing to do yet, or any more; empty if the exchange is about to close.
+
+    Nor if it has closed today and nobody has looked: a command may come late, as after a restart.
+    """
     if minutes_max is None:
         return ""
     today = new_york_date(floor.now)
@@ -85,14 +88,22 @@ async def _too_early(floor: Floor, minutes_max: int | None) -> str:
     if sessions is None or not sessions.spans:
         return f"New York's exchange is closed on {today.isoformat()}: nothing to check"
     closes_at = sessions.spans[-1].closes_at
-    if timedelta() <= closes_at - floor.now <= timedelta(minutes=minutes_max):
+    left = closes_at - floor.now
+    is_missed = left < timedelta() and not _has_looked(floor, today)
+    if is_missed or timedelta() <= left <= timedelta(minutes=minutes_max):
         return ""
     return f"New York's exchange closes at {in_new_york(closes_at)}: nothing to check now"
 
 
+def _has_looked(floor: Floor, today: date) -> bool:
+    status = floor.desk.status
+    looked_at = status.checks.get("eod_check") if status else None
+    return looked_at is not None and new_york_date(looked_at) == today
+
+
 async def _look(floor: Floor) -> None:
     """The account, and a price for all that is held."""
-    await floor.look_around()
+    await floor.look_around(tolerant=True)
     await floor.close_day()
     held = holdings.contracts(floor.desk)
     await dealing.price(floor, held)

@@ -54,7 +54,8 @@ async def carry_out(floor: Floor, cause: NetCause) -> None:
     """
     run = _run(floor, cause)
     try:
-        await _refresh(floor)
+        if not await _refresh(floor, tolerant=bool(floor.desk.closed or cause.closing)):
+            cause = replace(cause, reduces_only=True)
         await price(floor, _tradable(floor, cause))
         deal = await _admitted(floor, cause)
     except BrokerUnavailable as error:
@@ -84,14 +85,19 @@ async def cancel(floor: Floor, orders: Sequence[OrderDocument]) -> None:
             floor.happen(CancelAsked(order.order_ref))
 
 
-async def _refresh(floor: Floor) -> None:
-    """What people set, and the positions if they were not read just now for a run."""
+async def _refresh(floor: Floor, *, tolerant: bool) -> bool:
+    """What people set, and the positions if they were not read just now for a run.
+
+    Whether all that people set could be read: a close goes on without, and reduces only.
+    """
     read_at = floor.desk.read_at
     bound = floor.desk.settings.snapshot_age_seconds_max
     if read_at is None or (floor.now - read_at).total_seconds() > bound / 2:
-        await floor.look_around()
-    else:
-        await floor.configure()
+        return await floor.look_around(tolerant=tolerant)
+    if tolerant:
+        return await floor.configure_if_possible()
+    await floor.configure()
+    return True
 
 
 def _tradable(floor: Floor, cause: NetCause) -> dict[int, Contract]:

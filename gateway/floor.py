@@ -110,9 +110,13 @@ class Floor:
     def refuse(self, entries: Iterable[RefusalEntry], run_id: str) -> None:
         """Tell the refusals that are new; what stands refused since the last net is not told again.
 
-        "Published on change only" (architecture 5.4).
+        "Published on change only" (architecture 5.4). What a dry run or a net of money refuses is
+        told each time, and hides nothing of what the books' nets refuse.
         """
         entries = tuple(entries)
+        if self.desk.cause is not None and self.desk.cause.is_partial:
+            self.tell(telling.refused(self.mode, entry, run_id, self.now) for entry in entries)
+            return
         keys = {(e.rule, e.con_id, e.strategies, e.sentence): e for e in entries}
         fresh = [entry for key, entry in keys.items() if key not in self.refused]
         self.refused = set(keys)
@@ -194,22 +198,37 @@ class Floor:
         self._settle(await self.doors.session.read())
         await self.persist()
 
-    async def look_around(self) -> None:
+    async def configure_if_possible(self) -> bool:
+        """The same, for what a person needs on a bad day: what cannot be read is told and stops
+        nothing. Whether all was read."""
+        try:
+            await self.configure()
+        except Invalid as error:
+            self._tell_wrong(error)
+            return False
+        return True
+
+    async def look_around(self, *, tolerant: bool = False) -> bool:
         """What people set, and the four questions, at once: for an errand that writes next.
 
         A reading that found nothing new is written with what the errand writes. Raises `Invalid`
-        (see `configure`) and `BrokerUnavailable`.
+        (see `configure`), unless `tolerant`, and `BrokerUnavailable`. Whether all was read.
         """
         reading, configured = await asyncio.gather(
             self.doors.session.read(), self.configure(), return_exceptions=True
         )
         if isinstance(reading, Reading):  # orders may go out from now on: it must count [R1]
             self._settle(reading)
+        is_whole = not isinstance(configured, Invalid)
+        if isinstance(configured, Invalid) and tolerant:
+            self._tell_wrong(configured)
+            configured = None
         for failed in (configured, reading):
             if isinstance(failed, BaseException):
                 raise failed
         if not self.may_wait():
             await self.persist()
+        return is_whole
 
     async def close_day(self) -> None:
         """Move what was over before today out of `openOrders`, and fold old ledger entries.
@@ -248,6 +267,12 @@ class Floor:
         said = {"command": run.command, "outcome": outcome, "reason": closed.reason}
         self.tell([Report("run", self.now, self.mode, sentence, run_id=run.run_id, details=said)])
         return closed
+
+    def _tell_wrong(self, error: Invalid) -> None:
+        sentence, details = f"the configuration: {error}", {"alert": "configuration_wrong"}
+        report = Report("alert", self.now, self.mode, sentence, details=details)
+        if report not in self.untold:
+            self.tell([report])
 
     def _settle(self, reading: Reading) -> None:
         self.desk = reconcile.settle(self.desk, reading, self.now)

@@ -368,13 +368,13 @@ class Inquiry:
     async def _question(self, name: str) -> Sequence[Any]:
         """The answer to a question without a number; without one, the line is given up."""
         try:
-            told: Sequence[Any] = await self._answer(self._line.question(name))
+            told: Sequence[Any] = await self._answer(self._line.question(name), name=name)
         except BaseException:
             self._line.abandon(f"the question for {name} was left unanswered")
             raise
         return told
 
-    async def _answer(self, answer: Awaitable[Any], seconds: float = 0) -> Any:
+    async def _answer(self, answer: Awaitable[Any], seconds: float = 0, name: str = "") -> Any:
         limit = seconds or self._settings.request_timeout_seconds
         try:
             async with asyncio.timeout(limit):
@@ -382,7 +382,8 @@ class Inquiry:
         except TimeoutError:
             notice = self._line.hearing.last_notice
             last = f"; the last notice was: {notice}" if notice else ""
-            raise BrokerUnavailable(f"no answer within {limit:g} s{last}") from None
+            asked = f" to the question for {name}" if name else ""
+            raise BrokerUnavailable(f"no answer within {limit:g} s{asked}{last}") from None
         except ConnectionError as error:
             raise BrokerUnavailable("the line to the gateway broke") from error
 

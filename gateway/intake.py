@@ -69,6 +69,7 @@ class Intake:
             said = codec.decode(Targets, delivery.data)
             await self._check_strategy(said)
             document = await self._document(said, delivery)
+            is_late = await self._is_late_for_dry_run(said)
         except (codec.Invalid, Refused, Unresolved) as error:
             await self.bury(delivery, str(error))
             return None
@@ -76,7 +77,7 @@ class Intake:
         if said.dry_run and not self._is_dry_answer(said):
             self._alert(said.strategy, "dry_run targets outside a dry run change nothing")
             return None
-        if await self._is_late_for_dry_run(said):
+        if is_late:
             self._alert(
                 said.strategy, f"an answer to the dry run {said.run_id} came late, changes nothing"
             )

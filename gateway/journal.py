@@ -55,12 +55,27 @@ async def record(archive: Archive, lease: Lease, entry: Entry) -> None:
     reads = [lease.path, _control(archive), *_generations(entry), *_previous(entry)]
     try:
         await archive.transact(reads, decide)
-    except AlreadyExists as error:
-        raise JournalRefused(f"an order or cross of this number was written before: {error}") from (
-            error
-        )
+    except (AlreadyExists, JournalRefused) as error:
+        if await _is_written(archive, created):
+            return
+        if isinstance(error, JournalRefused):
+            raise
+        reason = f"an order or cross of this number was written before: {error}"
+        raise JournalRefused(reason) from error
     except codec.Invalid as error:
         raise JournalRefused(str(error)) from error
+
+
+async def _is_written(archive: Archive, created: Documents) -> bool:
+    """Whether this very entry is there: Google's client writes again what got no answer.
+
+    Taken for another's, it would stay PENDING and its contract be refused until a restart.
+    """
+    try:
+        found = [await archive.read(type(document), path) for path, document in created.items()]
+    except codec.Invalid:
+        return False
+    return bool(found) and found == [*created.values()]
 
 
 def _control(archive: Archive) -> str:

@@ -15,7 +15,7 @@ from gateway.errand import Errand
 from gateway.floor import Floor
 from gateway.session import BrokerUnavailable, Unresolved
 from gateway.shelf import Answer, Found, Wanted
-from schemas.codec import Invalid
+from schemas import codec
 from schemas.commands import MarketData
 from schemas.documents import BarsDocument, RefusalEntry, RunDocument
 from schemas.messages import Bars, Holding, Market, Report
@@ -37,7 +37,8 @@ async def markets(
     wishes = [await _wish(floor, name) for name in named]
     served = [wish for wish in wishes if not wish.failures]
     answers = await shelf.read(floor, (one for wish in served for one in wish.wanted))
-    markets, refusals = [], []
+    markets: list[Market] = []
+    refusals: list[RefusalEntry] = []
     for wish in wishes:
         name = wish.strategy
         seen: list[Bars | str] = [*wish.failures]
@@ -47,8 +48,10 @@ async def markets(
         if failures:
             refusals.append(RefusalEntry(RULE, failures[0], strategies=(name,)))
         else:
-            shown = [one for one in seen if isinstance(one, Bars)]
-            markets.append(_market(floor, name, shown, run))
+            market = _market(floor, name, [one for one in seen if isinstance(one, Bars)], run)
+            refused = _too_large(market)
+            refusals += [refused] if refused else []
+            markets += [] if refused else [market]
     found = [answer.found for answer in answers.values() if answer.found]
     documents = shelf.to_write(floor, found)
     if not shelf.fits_one_commit(documents):
@@ -60,7 +63,7 @@ async def markets(
 async def market_data(floor: Floor, errand: Errand) -> RunDocument:
     """Bars of the strategies' universe into Firestore, checked by a calendar; trades nothing."""
     command: MarketData = errand.command
-    await _configure(floor)
+    await floor.configure_if_possible()
     named, unknown = _named(floor, command.strategies)
     wishes = [await _wish(floor, name) for name in named]
     ones = [one for wish in wishes for one in wish.wanted]
@@ -84,15 +87,6 @@ async def market_data(floor: Floor, errand: Errand) -> RunDocument:
     failed = bool(all_refused) and not stored
     said = f"{stored} of {len(answers)} series of bars are kept"
     return floor.finished(run, "failed" if failed else "done", said)
-
-
-async def _configure(floor: Floor) -> None:
-    """A document that cannot be read keeps nobody else from having bars."""
-    try:
-        await floor.configure()
-    except Invalid as error:
-        said, details = f"the configuration: {error}", {"alert": "configuration_wrong"}
-        floor.tell([Report("alert", floor.now, floor.mode, said, details=details)])
 
 
 def _named(
@@ -237,6 +231,19 @@ def _market(floor: Floor, name: str, bars: Sequence[Bars], run: RunDocument) -> 
         dry_run=run.dry_run,
         exchange_rates=_exchange_rates(floor, bars),
     )
+
+
+def _too_large(market: Market) -> RefusalEntry | None:
+    """No function would read it: the strategy would look as if it never answered."""
+    size, bound = len(codec.encode(market)), codec.MESSAGE_BYTES_MAX
+    if size <= bound:
+        return None
+    name, bars = market.strategy, sum(len(one.time) for one in market.bars)
+    sentence = (
+        f"strategies/{name}: its market message would have {size} bytes with {bars} bars, at most "
+        f"{bound} are read; give it fewer contracts, a shorter duration or larger bars"
+    )
+    return RefusalEntry(RULE, sentence, strategies=(name,), value=str(size), bound=str(bound))
 
 
 def _exchange_rates(floor: Floor, bars: Sequence[Bars]) -> dict[str, Decimal]:

@@ -12,7 +12,7 @@ from typing import Final
 
 from functions.registry import WATCHERS, StrategySpec
 from schemas.codec import encode
-from schemas.commands import EodCheck, Reconcile, RiskCheck, Run, Summary
+from schemas.commands import EodCheck, MarketData, Reconcile, RiskCheck, Run, Summary
 from schemas.messages import (
     DEAD_LETTERS,
     TOPICS,
@@ -31,7 +31,11 @@ WATCHDOG_CRON: Final = "*/5 * * * *"
 """The watchdog's period: five minutes, so that a dead gateway is known of before most runs."""
 
 
-HOUSEKEEPING: Final[tuple[tuple[str, Reconcile | RiskCheck | EodCheck | Summary], ...]] = (
+type Chore = MarketData | Reconcile | RiskCheck | EodCheck | Summary
+
+HOUSEKEEPING: Final[tuple[tuple[str, Chore], ...]] = (
+    # Old bars before the day's first run, which then asks IB only for what is new.
+    ("45 8 * * 1-5", MarketData()),
     ("0 9 * * 1-5", Reconcile()),
     ("0 13 * * 1-5", RiskCheck()),
     # On short days New York closes at 13:00; the command knows on which, and of holidays.

@@ -85,8 +85,8 @@ class EodCheck:
     """Before the close: the law, open orders, what each book made; flat if that is configured.
 
     A dry run says what it would close and remembers nothing. With `minutes_to_close_max` nothing is
-    done unless New York's exchange closes within so many minutes: for schedules, which know no
-    holidays and no early closes.
+    done unless New York's exchange closes within so many minutes, or has closed today and nobody
+    has looked: for schedules, which know no holidays and no early closes.
     """
 
     command: Literal["eod_check"] = "eod_check"

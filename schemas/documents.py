@@ -40,10 +40,10 @@ class Closure:
     """Why a ledger is to hold nothing since a person said `close_all`.
 
     With `force` a cross of it may settle at a price of any age.
-    A strategy's stays until `resume` names it. EXTERNAL's is for the `contracts` (conId -> what it
-    held as of the command), and ends by itself once none of that is left. `ignored_message_id` is
-    the first message of the strategy that was stored and not traded since. With `day`, a date of
-    New York, it ends by itself at the first reading of a later one.
+    A strategy's stays until `resume` names it. EXTERNAL's is for the `contracts` (conId -> what is
+    left of what it held as of the command), and ends by itself once none is. `ignored_message_id`
+    is the first message of the strategy that was stored and not traded since. With `day`, a date
+    of New York, it ends by itself at the first reading of a later one.
     """
 
     since: datetime

@@ -3,7 +3,7 @@
 A closure is a level, not an edge: it is a latch that every net looks at, so a cancel, a flip, a
 restart or the same command again all lead to the same end. A strategy's stays until a person says
 `resume` with its name; EXTERNAL's is for what it held as of the command, and ends by itself in
-each contract once nothing is left of that.
+each contract once nothing is left of that. What a person buys there since is not closed.
 """
 
 from collections.abc import Iterable
@@ -20,10 +20,10 @@ from gateway.core.holdings import open_orders
 from schemas.commands import CloseAll
 from schemas.documents import Closure, OrderDocument, Share, TargetsDocument
 from schemas.messages import Target
-from schemas.values import EXTERNAL, OWNERLESS, Contract
+from schemas.values import EXTERNAL, OWNERLESS, Contract, TradingState
 
 _GONE_ON: Final = ("filled", "not_sent")
-"""Ends of a closing order after which the next one follows by itself. Repetition is locked."""
+"""Ends of a closing order after which the next one follows by itself; not sent, only once."""
 
 
 class CannotClose(ValueError):
@@ -67,6 +67,8 @@ def closed(desk: Desk, command: CloseAll, run_id: str, at: datetime) -> Closed:
 
 def seen_by(desk: Desk, cause: NetCause) -> Desk:
     """The desk as a net looks at it: a dry close has closed nothing but for its own net."""
+    if cause.reduces_only and desk.control.state is TradingState.ACTIVE:
+        desk = replace(desk, control=replace(desk.control, state=TradingState.REDUCE_ONLY))
     if not cause.closing:
         return desk
     return replace(desk, closed={**desk.closed, **cause.closing})
@@ -78,6 +80,13 @@ def is_closed(desk: Desk, ledger: str, con_id: int) -> bool:
     if closure is None:
         return False
     return ledger not in OWNERLESS or str(con_id) in closure.contracts
+
+
+def held_closed(desk: Desk, ledger: str, con_id: int) -> Decimal:
+    """What a closed ledger is to get rid of in a contract: all; of EXTERNAL what is left of it."""
+    if ledger in OWNERLESS:
+        return desk.closed[ledger].contracts[str(con_id)]
+    return _held(desk, ledger, con_id)
 
 
 def is_forced(desk: Desk, shares: Iterable[Share]) -> bool:
@@ -97,12 +106,15 @@ def is_left_over(desk: Desk, order: OrderDocument) -> bool:
 
     It was made before the closure, or is a part of it that was filled, or that a gateway journaled
     and never sent [R2]. One that the broker rejected or somebody cancelled since is not sent again
-    by itself: that is a person's matter.
+    by itself, nor one after another that was not sent: that is a person's matter. What vanishes at
+    the broker again and again may be there all the same.
     """
     con_id = order.contract.con_id
+    if order.outcome == "not_sent" and _before(desk, order) == "not_sent":
+        return False
     return any(
         is_closed(desk, name, con_id)
-        and abs(_held(desk, name, con_id)) >= 1
+        and abs(held_closed(desk, name, con_id)) >= 1
         and (order.outcome in _GONE_ON or order.created_at < desk.closed[name].since)
         for name in desk.ledgers
     )
@@ -117,20 +129,20 @@ def ignoring(desk: Desk, said: TargetsDocument) -> Desk:
     return replace(desk, closed={**desk.closed, said.strategy: noted})
 
 
-def settled(desk: Desk) -> Desk:
-    """The desk without EXTERNAL's closure in the contracts of which nothing is left [B2].
+def settled(was: Desk, desk: Desk, *, of_it: bool) -> Desk:
+    """The desk with EXTERNAL's closure for what is left of it since `was`; none where nothing is.
 
-    Nor where it is on the other side of 0: a person has traded since, and knows.
+    With `of_it` what moved is of what was closed: what we traded, or what a split made of it. What
+    others did takes from it only what is not held any more, and ends it on the other side of 0: a
+    person has traded since, and knows [B2].
     """
     closure = desk.closed.get(EXTERNAL)
     if closure is None:
         return desk
-    left = {
-        key: quantity
-        for key, quantity in closure.contracts.items()
-        if _held(desk, EXTERNAL, int(key)) * quantity > 0
-    }
-    if len(left) == len(closure.contracts):
+    known = closure.contracts
+    found = {key: _left(was, desk, key, known[key], of_it=of_it) for key in known}
+    left = {key: quantity for key, quantity in found.items() if quantity}
+    if left == known:
         return desk
     others = {name: one for name, one in desk.closed.items() if name != EXTERNAL}
     kept = {EXTERNAL: replace(closure, contracts=left)} if left else {}
@@ -203,9 +215,25 @@ def _zero(desk: Desk, name: str, run_id: str, at: datetime) -> TargetsDocument:
     )
 
 
+def _before(desk: Desk, order: OrderDocument) -> str:
+    """The outcome of the order before it in its contract, if there is one."""
+    con_id, number = order.contract.con_id, order.generation
+    orders = (o for o in desk.orders.values() if o.contract.con_id == con_id)
+    earlier = [one for one in orders if one.generation < number]
+    return max(earlier, key=lambda one: one.generation).outcome if earlier else ""
+
+
 def _contracts(desk: Desk, name: str) -> list[Contract]:
     positions = desk.ledgers.get(name, book.EMPTY).positions.values()
     return [position.contract for position in positions if position.quantity]
+
+
+def _left(was: Desk, desk: Desk, key: str, known: Decimal, *, of_it: bool) -> Decimal:
+    held = _held(desk, EXTERNAL, int(key))
+    left = known + held - _held(was, EXTERNAL, int(key)) if of_it else known
+    if held * known <= 0 or left * known <= 0:
+        return Decimal(0)
+    return min(left, held, key=abs)
 
 
 def _held(desk: Desk, name: str, con_id: int) -> Decimal:

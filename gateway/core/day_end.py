@@ -20,13 +20,18 @@ ENTRIES_KEPT: Final = timedelta(days=8)
 """How long a ledger remembers what moved it, by source: TWS can be set to repeat a week's trades,
 and a foreign one must not count twice."""
 
+LATE: Final = timedelta(hours=1)
+"""How long after midnight the day's orders stay: a fill's commission may come after it, and `cash`
+looks at the fills of the last minutes."""
+
 
 def over(desk: Desk, now: datetime) -> list[OrderDocument]:
     """The orders that were over before today, in New York; not those that somebody waits for.
 
-    What a locked contract was locked for stays where people look for it.
+    A day ends `LATE` after midnight here. What a locked contract was locked for stays where people
+    look for it.
     """
-    today = date_of(now)
+    today = date_of(now - LATE)
     return [
         order
         for order in desk.orders.values()

@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from gateway.core import book
-from gateway.core.broker import AccountValues, Terms
+from gateway.core.broker import AccountValues, OrderReport, Terms
 from gateway.core.events import NetCause, OpenRun
 from gateway.core.prices import Price
 from schemas.documents import (
@@ -41,6 +41,7 @@ class Desk:
     targets: Mapping[str, TargetsDocument] = field(default_factory=dict)
     orders: Mapping[str, OrderDocument] = field(default_factory=dict)
     foreign: Mapping[str, ExecutionDocument] = field(default_factory=dict)
+    strangers: tuple[OrderReport, ...] = ()
     generations: Mapping[int, int] = field(default_factory=dict)
     unlocked: Mapping[int, int] = field(default_factory=dict)
     positions: Mapping[int, BrokerPosition] = field(default_factory=dict)

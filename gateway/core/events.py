@@ -35,7 +35,8 @@ class NetCause:
 
     `waived` are the rules that a person has said not to apply this once. `closing` is what a dry
     run looks at as if it were closed. With `pairs`, by currency, it is a net of foreign balances
-    and of nothing else (`cash`).
+    and of nothing else (`cash`). While the configuration cannot be read it is a net that
+    `reduces_only`, as far as it is made at all.
     """
 
     reason: str
@@ -44,6 +45,12 @@ class NetCause:
     waived: frozenset[str] = frozenset()
     closing: Mapping[str, Closure] = field(default_factory=dict)
     pairs: Mapping[str, Contract] = field(default_factory=dict)
+    reduces_only: bool = False
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether the net leaves due what was due before it: it trades nothing, or only money."""
+        return self.dry_run or bool(self.pairs)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,18 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import singledispatch
 
-from gateway.core import attribution, book, closing, day, day_end, dues, locks, repetition, targets
+from gateway.core import (
+    attribution,
+    book,
+    closing,
+    clues,
+    day,
+    day_end,
+    dues,
+    locks,
+    repetition,
+    targets,
+)
 from gateway.core.broker import (
     Commission,
     Connection,
@@ -139,10 +150,9 @@ def _(event: Ticked, desk: Desk, at: datetime) -> Desk:
 
 @evolve.register
 def _(event: Netted, desk: Desk, at: datetime) -> Desk:
-    partial = desk.cause is not None and (desk.cause.dry_run or bool(desk.cause.pairs))
     cause, waiting = (desk.waiting[0], desk.waiting[1:]) if desk.waiting else (None, ())
     after = replace(desk, cause=cause, waiting=waiting)
-    if partial:
+    if desk.cause is not None and desk.cause.is_partial:
         return after
     return replace(
         after,
@@ -189,7 +199,7 @@ def _(event: Journaled, desk: Desk, at: datetime) -> Desk:
         generations=generations,
         status=day.counted(desk.status, fresh) if desk.status else None,
     )
-    return closing.settled(journaled)
+    return closing.settled(desk, journaled, of_it=True)
 
 
 @evolve.register
@@ -253,7 +263,8 @@ def _(event: Unlocked, desk: Desk, at: datetime) -> Desk:
     known, left = desk.locks.get(key), locks.unlocked(desk.locks, con_id)
     missing = desk.unexplained.get(con_id)
     if known is not None and missing and key not in left:
-        left[key] = locks.unexplained(known.symbol, missing, at)
+        found = clues.clues(desk, con_id)
+        left[key] = locks.unexplained(known.symbol, missing, at, clues=found)
     return replace(desk, locks=left, unlocked=since)
 
 
@@ -322,6 +333,7 @@ def _(event: Reading, desk: Desk, at: datetime) -> Desk:
         desk,
         values=event.values,
         positions=positions,
+        strangers=clues.strangers(desk, event),
         read_at=event.at,
         status=status,
         reduce_only=latch,
@@ -347,15 +359,15 @@ def _with_order(desk: Desk, order: OrderDocument) -> Desk:
         return desk
     fills_changed = order.executions != before.executions
     ledgers = attribution.attribute(dict(desk.ledgers), order) if fills_changed else desk.ledgers
-    moved = replace(desk, ledgers=ledgers)
+    moved = closing.settled(desk, replace(desk, ledgers=ledgers), of_it=True)
     cause = dues.due_after(before, order, is_left_over=closing.is_left_over(moved, order))
     if cause is not None:
         order = replace(order, waits_for_net=True)
-    changed = closing.settled(replace(moved, orders={**desk.orders, order.order_ref: order}))
+    changed = replace(moved, orders={**desk.orders, order.order_ref: order})
     changed = _corrected(desk, _overfilled(changed, before, order), before, order)
     if order.state == "DONE" and not order.filled:
         changed = throttled(changed, order.contract.con_id, order.updated_at or order.created_at)
-    if cause is None or (desk.cause is not None and not desk.cause.dry_run):
+    if cause is None or (desk.cause is not None and not desk.cause.is_partial):
         return changed
     return _asked(changed, cause)
 
@@ -392,10 +404,11 @@ def _rebooked(desk: Desk, contract: Contract, entries: Mapping[str, LedgerEntry]
     rebooked = replace(
         desk,
         ledgers=ledgers,
-        unexplained={**desk.unexplained, con_id: left},
+        unexplained=_with_missing(desk, con_id, left),
         locks=desk.locks if left else locks.lifted(desk.locks, con_id),
     )
-    return closing.settled(rebooked)
+    is_split = any(entry.is_split for entry in entries.values())
+    return closing.settled(desk, rebooked, of_it=is_split)
 
 
 def _corrected(was: Desk, desk: Desk, before: OrderDocument, order: OrderDocument) -> Desk:
@@ -419,8 +432,14 @@ def _overfilled(desk: Desk, before: OrderDocument, order: OrderDocument) -> Desk
     missing = desk.unexplained.get(con_id, Decimal(0)) + grown
     made = {str(con_id): locks.overfilled(order, beyond)}
     return replace(
-        desk, unexplained={**desk.unexplained, con_id: missing}, locks={**made, **desk.locks}
+        desk, unexplained=_with_missing(desk, con_id, missing), locks={**made, **desk.locks}
     )
+
+
+def _with_missing(desk: Desk, con_id: int, missing: Decimal) -> Mapping[int, Decimal]:
+    """UNEXPLAINED with so much of a contract; what is explained is not in it [B3]."""
+    found = {**desk.unexplained, con_id: missing}
+    return {key: quantity for key, quantity in found.items() if quantity}
 
 
 def _foreign(desk: Desk, execution: ExecutionDocument) -> Desk:
@@ -435,7 +454,8 @@ def _foreign(desk: Desk, execution: ExecutionDocument) -> Desk:
         return desk
     moved = attribution.foreign(ledger, kept, key)
     foreign = {**desk.foreign, key: kept}
-    return closing.settled(replace(desk, foreign=foreign, ledgers={**desk.ledgers, name: moved}))
+    heard = replace(desk, foreign=foreign, ledgers={**desk.ledgers, name: moved})
+    return closing.settled(desk, heard, of_it=False)
 
 
 def _execution(desk: Desk, exec_id: str) -> ExecutionDocument | None:

@@ -18,13 +18,22 @@ SPLITS: Final = (2, 3, 4, 5, 10, 20)
 """Ratios at which shares are usually split, or put together."""
 
 
-def unexplained(symbol: str, missing: Decimal, since: datetime, held: Decimal = Decimal(0)) -> Lock:
-    """The law does not hold in a contract, of which the broker has `held`."""
+def unexplained(
+    symbol: str,
+    missing: Decimal,
+    since: datetime,
+    held: Decimal = Decimal(0),
+    clues: Sequence[str] = (),
+) -> Lock:
+    """The law does not hold in a contract, of which the broker has `held`.
+
+    `clues` are what may explain it, with what to say then (`gateway.core.clues`).
+    """
     reason = (
         f"{missing:+f} {symbol} at the broker that neither a book nor EXTERNAL explains; "
         f"say adopt, or wait for the executions that explain it{_split(held - missing, held)}"
     )
-    return Lock(symbol, "unexplained", reason, since)
+    return Lock(symbol, "unexplained", "; ".join((reason, *clues)), since)
 
 
 def overfilled(order: OrderDocument, beyond: Decimal) -> Lock:

@@ -157,7 +157,7 @@ def _allowed(change: WantedChange, barred: Barred) -> WantedChange:
         return change
     end = change.book + change.in_flight + change.change
     stop = Decimal(0) if change.book * end < 0 else change.book
-    allowed = stop - change.book - change.in_flight
+    allowed = wishes.whole(stop - change.book - change.in_flight)
     if allowed * change.change <= 0:
         return replace(change, change=Decimal(0))
     return replace(change, change=min(allowed, change.change, key=abs))
@@ -199,7 +199,7 @@ def _with_working_order(
     if working.state == "UNKNOWN":
         return Plan(refusals=(_unknown(working, changes),))
     gives_too_much = any(c.change * c.in_flight < 0 for c in changes)
-    closes = not working.is_flip and _closes(scene.desk, changes)
+    closes = _closes(scene.desk, working, changes)
     net_change = sum((c.change for c in changes), Decimal(0))
     is_opposed = gives_too_much or closes or net_change * working.quantity < 0
     waiting = [_without_flight(c) for c in changes] if is_opposed else changes
@@ -211,9 +211,15 @@ def _with_working_order(
     return Plan(cancels=(working.order_ref,) if is_wrong and can_cancel else (), refusals=refused)
 
 
-def _closes(desk: Desk, changes: Sequence[WantedChange]) -> bool:
-    """Whether something that a person closed is not wholly on its way: then it may not wait."""
-    return any(c.change and closing.is_closed(desk, c.strategy, c.con_id) for c in changes)
+def _closes(desk: Desk, working: OrderDocument, changes: Sequence[WantedChange]) -> bool:
+    """Whether something that a person closed is not wholly on its way: then it may not wait.
+
+    Of what was closed before a flip's first half was made, the rest follows that half [N6].
+    """
+    closed = [c for c in changes if c.change and closing.is_closed(desk, c.strategy, c.con_id)]
+    return any(
+        not working.is_flip or working.created_at < desk.closed[c.strategy].since for c in closed
+    )
 
 
 def _without_flight(change: WantedChange) -> WantedChange:

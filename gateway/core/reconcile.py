@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
-from gateway.core import book, holdings, locks
+from gateway.core import book, clues, holdings, locks
 from gateway.core.broker import Drained, Missing, OrderReport, Reading
 from gateway.core.desk import Desk
 from gateway.core.fold import evolve, throttled
@@ -57,7 +57,8 @@ def compare(desk: Desk, at: datetime) -> Desk:
         known = desk.locks.get(str(con_id))
         since = known.since if known else at
         symbol, held = contracts[con_id].symbol, _position(desk, con_id)
-        made[str(con_id)] = locks.unexplained(symbol, missing, since, held)
+        found = clues.clues(desk, con_id)
+        made[str(con_id)] = locks.unexplained(symbol, missing, since, held, found)
     return replace(desk, unexplained=nonzero, locks={**made, **kept})
 
 

@@ -97,7 +97,8 @@ def journal(
     """What one net's transaction creates and what it overwrites [W1].
 
     Created are the orders and crosses, which must not exist; overwritten the generations, the
-    books that the crosses moved, and the day's count, which thus misses no order.
+    books that the crosses moved, the latches that end by them, and the day's count, which thus
+    misses no order.
     """
     created: Documents = {
         **{_order_path(after.mode, order.order_ref): order for order in orders},
@@ -106,6 +107,7 @@ def journal(
     return created, {
         **ledger_documents(before, after),
         **_generation_documents(after.mode, orders, crosses),
+        **_latch_documents(before, after),
         **_status_documents(before, after),
     }
 
@@ -120,8 +122,7 @@ def _changed(before: Desk, after: Desk) -> Iterator[tuple[str, Any]]:
         if before.orders.get(order_ref) is not order:
             yield _order_path(mode, order_ref), order
     yield from _executions(before, after)
-    if _latched(after) != _latched(before):
-        yield path_of(LatchesDocument, mode=mode), _latched(after)
+    yield from _latch_documents(before, after).items()
     yield from _status_documents(before, after).items()
     if after.read_at != before.read_at or after.unexplained != before.unexplained:
         yield from _snapshot(after)
@@ -134,6 +135,13 @@ def _status_documents(before: Desk, after: Desk) -> Documents:
     if after.status is None or after.status == before.status:
         return {}
     return {path_of(StatusDocument, mode=after.mode): after.status}
+
+
+def _latch_documents(before: Desk, after: Desk) -> Documents:
+    latched = _latched(after)
+    if latched == _latched(before):
+        return {}
+    return {path_of(LatchesDocument, mode=after.mode): latched}
 
 
 def _latched(desk: Desk) -> LatchesDocument:

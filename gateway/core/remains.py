@@ -25,11 +25,20 @@ def _left(desk: Desk, plan: Plan, change: WantedChange) -> Iterator[str]:
         return
     parts: list[OrderDocument | CrossDocument] = [*plan.orders, *plan.crosses]
     shares = [s for one in parts if one.contract.con_id == change.con_id for s in _shares(one)]
-    moved = sum((s.quantity for s in shares if s.strategy == change.strategy), change.in_flight)
-    left = change.book + moved
+    moved = sum(
+        (s.quantity for s in shares if s.strategy == change.strategy), _flying(desk, change)
+    )
+    left = change.book + moved - change.effective_target
     if not left:
         return
     yield f"{change.strategy} {left:+f} {change.symbol}, for {_reason(desk, plan, change, left)}"
+
+
+def _flying(desk: Desk, change: WantedChange) -> Decimal:
+    """What is in flight for sure: of an order that nobody knows nothing is."""
+    working = desk.open_order(change.con_id)
+    is_unknown = working is not None and working.state == "UNKNOWN"
+    return Decimal(0) if is_unknown else change.in_flight
 
 
 def _shares(one: OrderDocument | CrossDocument) -> tuple[Share, ...]:
@@ -50,5 +59,10 @@ def _reason(desk: Desk, plan: Plan, change: WantedChange, left: Decimal) -> str:
 
 
 def _awaited(plan: Plan, working: OrderDocument) -> str:
+    if working.state == "UNKNOWN":
+        return (
+            f"nobody knows whether the broker has {working.order_ref}: say reconcile, else look at "
+            f"the broker and say unlock"
+        )
     what = "is being cancelled" if working.order_ref in plan.cancels else f"is {working.state}"
     return f"{working.order_ref} {what}: it follows by itself at the end of that"

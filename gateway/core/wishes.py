@@ -140,14 +140,16 @@ def _voice(
 
 def _external_voice(desk: Desk, ledger: LedgerDocument, flying: Mapping[int, Decimal]) -> _Voice:
     closure = desk.closed.get(EXTERNAL)
-    named = closure.contracts if closure else {}
-    wanted: _Answer = (Decimal(0), f"wants 0: {closing.why(closure)}" if closure else "")
+    held = {p.contract.con_id: p.quantity for p in ledger.positions.values()}
+    closed = closure.contracts.items() if closure else ()
+    kept = {int(key): held.get(int(key), _NOTHING) - left for key, left in closed}
+    said = closing.why(closure) if closure else ""
     return _Voice(
         EXTERNAL,
         "",
-        {p.contract.con_id: p.quantity for p in ledger.positions.values()},
+        held,
         flying,
-        answers={int(key): wanted for key in named},
+        answers={key: (wanted, f"wants {wanted:f}: {said}") for key, wanted in kept.items()},
         otherwise=(None, "held: it is nobody's, and was not closed"),
     )
 

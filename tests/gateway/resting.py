@@ -6,31 +6,17 @@ from decimal import Decimal
 from gateway.core.orders import Approved
 from gateway.session import Session
 from schemas.documents import OrderDocument
-from schemas.values import Contract, OrderType
+from schemas.values import Contract
+from tests.order_documents import limit_order
 
 
 async def resting_order(
     session: Session, order_ref: str, at: datetime, quantity: int = 10
 ) -> OrderDocument:
     """The order, as a journal would have it, and not sent yet."""
-    return OrderDocument(
-        order_ref=order_ref,
-        contract=await session.resolve(Contract("SPY")),
-        quantity=Decimal(quantity),
-        allocations=(),
-        order_type=OrderType.LMT,
-        tif="DAY",
-        limit_price=Decimal(1),
-        adaptive_priority="Normal",
-        outside_rth=False,
-        decision_price=None,
-        created_at=at,
-        valid_until=at,
-        epoch=1,
-        generation=1,
-        run_id="by-hand",
-        state="PENDING",
-    )
+    contract = await session.resolve(Contract("SPY"))
+    parts = {"quantity": Decimal(quantity), "order_ref": order_ref, "contract": contract}
+    return limit_order(at, 1, adaptive_priority="Normal", **parts)
 
 
 def send(session: Session, order: OrderDocument) -> None:

@@ -75,8 +75,18 @@ async def test_one_spoilt_strategy_leaves_the_others_readable(archive: Archive) 
 async def test_runs_left_open_are_found_in_either_state(archive: Archive) -> None:
     for run_id, state in (("a", "STARTED"), ("b", "ASKED"), ("c", "DONE")):
         await put(archive, f"runs/{run_id}", **a_run(run_id, state))
-    found = await archive.unfinished_runs()
-    assert {run.run_id for run in found} == {"a", "b"}
+    found, wrong = await archive.unfinished_runs()
+    assert ({run.run_id for run in found}, wrong) == ({"a", "b"}, [])
+
+
+async def test_an_open_run_that_cannot_be_read_leaves_the_others_readable(archive: Archive) -> None:
+    await put(archive, "runs/a", **a_run("a", "STARTED"))
+    await put(archive, "runs/b", **a_run("b", "STARTED"), invented=1)
+    found, wrong = await archive.unfinished_runs()
+    assert [run.run_id for run in found] == ["a"]
+    assert wrong == [
+        "runs/b: invented: unknown field; it stays open, set its state to DONE by hand"
+    ]
 
 
 def a_run(run_id: str, state: str) -> dict[str, object]:

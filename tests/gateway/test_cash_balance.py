@@ -3,55 +3,24 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from decimal import Decimal
-from functools import cache
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 import pytest_asyncio
 
-from gateway.simulator.bars import BarBook, read_folder
 from gateway.simulator.broker import ExchangeOptions
-from infra.local.demo import BUNDLED
 from infra.local.rig import Rig, rigged
 from schemas.documents import RunDocument
 from schemas.settings import Settings
-
-PAIRS = {
-    "EUR.USD": ("0.0018", "0.00005"),
-    "GBP.USD": ("0.0021", "0.00005"),
-    "USD.JPY": ("0.25", "0.005"),
-}
-"""Bars of each pair: SPY's bundled ones times this, in ticks of that."""
+from tests.scaled_bars import bars_with_pairs
 
 CASH = {"EUR": Decimal("26500.5"), "GBP": Decimal("-12999"), "JPY": Decimal("4000000")}
-
-
-@cache
-def bars() -> BarBook:
-    """The bundled bars, and those of the pairs made of them."""
-    header, *lines = (BUNDLED / "SPY_30min_synthetic.csv").read_text().split()
-    with TemporaryDirectory() as name:
-        folder = Path(name)
-        for file in BUNDLED.glob("*.csv"):
-            (folder / file.name).write_text(file.read_text())
-        for key, (factor, tick) in PAIRS.items():
-            made = [_scaled(line, Decimal(factor), Decimal(tick)) for line in lines]
-            (folder / f"{key}_30min.csv").write_text("\n".join([header, *made]))
-        return read_folder(folder)
-
-
-def _scaled(line: str, factor: Decimal, tick: Decimal) -> str:
-    at, *prices, volume = line.split(",")
-    steps = ((Decimal(price) * factor / tick).to_integral_value() * tick for price in prices)
-    return ",".join((at, *(f"{step:f}" for step in steps), volume))
 
 
 @asynccontextmanager
 async def account(cash: Mapping[str, Decimal], base: str = "USD") -> AsyncIterator[Rig]:
     """A gateway that may trade, in an account with these balances beside its base."""
     options = ExchangeOptions(cash_by_currency=cash, currency=base)
-    async with rigged(options, bars=bars()) as made:
+    async with rigged(options, bars=bars_with_pairs()) as made:
         await made.start()
         await made.resume()
         yield made
@@ -232,7 +201,7 @@ async def test_a_currency_without_a_pair_is_told_and_stops_no_other() -> None:
         cash_by_currency={"SEK": Decimal(100_000), "EUR": Decimal(10_000)},
         exchange_rates={"SEK": Decimal("0.1")},
     )
-    async with rigged(options, bars=bars()) as rig:
+    async with rigged(options, bars=bars_with_pairs()) as rig:
         await rig.start()
         await rig.resume()
         run = await swept(rig)

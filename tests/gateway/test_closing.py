@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.ports import Delete
+from gateway.ports import Delete, Put
 from gateway.simulator.broker import ExchangeOptions, InitialHolding
 from infra.local.rig import MODE, Rig, rigged
 from schemas.documents import LatchesDocument, RunDocument, TargetsDocument
@@ -45,7 +45,7 @@ async def until_partly_filled(rig: Rig) -> None:
 async def part_fill(rig: Rig, strategy: str, **wanted: int) -> None:
     """Let a strategy's order trade in parts, of which only some are there."""
     rig.simulator.faults.odd_parts(parts=3, seconds=5)
-    await rig.say(strategy, **wanted)
+    await rig.say(strategy, run_id="", **wanted)
     await rig.settled_before_coalescing()
     await rig.advance(seconds=3)
     await until_partly_filled(rig)
@@ -427,3 +427,31 @@ async def test_while_the_broker_is_away_books_are_latched_and_sold_when_said_aga
     await active.settled()
     await close_all(active, "c2", strategies=["alpha"])
     assert active.simulator.exchange.positions == {}
+
+
+async def test_a_misspelt_document_of_a_strategy_keeps_nobody_from_getting_out(active: Rig) -> None:
+    """It is told; the books are closed all the same, and nothing is bought meanwhile."""
+    await holding(active, alpha=10, beta=-4)
+    await active.store.commit([Put("strategies/foo", {"enabeld": True})])
+    await active.say("alpha", SPY=20)
+    run = await close_all(active)
+    assert run.outcome == "done"
+    assert active.simulator.exchange.positions == await active.held() == {}
+    assert any("the configuration: strategies/foo" in text for text in active.told("alert"))
+    for command in ("reconcile", "summary", "risk_check", "eod_check"):
+        assert (await active.command(command, f"{command}-1")).outcome == "done"
+
+
+async def test_while_settings_cannot_be_read_a_close_reduces_and_nobody_else_buys(
+    active: Rig,
+) -> None:
+    """Bounds that people set are not known any more."""
+    await holding(active, alpha=10)
+    await active.say("beta", SPY=5)
+    await active.settled_before_coalescing()
+    await active.store.commit([Put("config/paper", {"order_notional_max": "much"})])
+    run = await close_all(active, strategies=["alpha"])
+    await active.settled_after_coalescing()
+    assert await active.book("alpha") == {}
+    assert await active.book("beta") == {}
+    assert "trading_state" in {entry.rule for entry in run.refusals}

@@ -191,6 +191,18 @@ async def test_a_halt_stops_what_is_being_sent_before_the_loop_comes_to_it(activ
     assert floor.halts_heard == set()
 
 
+async def test_a_halt_cancels_what_works_while_the_loop_waits_for_bars(active: Rig) -> None:
+    """[W2] IB may take a minute for each question; a fill meanwhile is one that nobody wants."""
+    order = await working(active)
+    active.simulator.faults.unanswered_requests(kind="historical_data", request=0)
+    await active.publish("commands", {"command": "market_data", "run_id": "m1"})
+    await active.reached("m1", "STARTED")
+    await active.publish("commands", {"command": "halt", "run_id": "h1"})
+    exchange = active.simulator.exchange
+    await active.until("the order is over", lambda: exchange.working_orders == [])
+    assert (await active.run("h1"), state(active, order)) == (None, "WORKING")
+
+
 async def test_a_halt_heard_before_the_journal_leaves_no_order(active: Rig) -> None:
     await active.say("alpha", SPY=10)
     await active.settled_before_coalescing()
@@ -398,6 +410,21 @@ async def test_a_gateway_starts_on_a_configuration_that_it_cannot_read() -> None
         await rig.start()
         await rig.command("halt", "h1")
         assert any("config/paper" in sentence for sentence in rig.told("alert"))
+
+
+async def test_a_run_that_cannot_be_read_stops_nothing() -> None:
+    """Such as a newer gateway's, after a deploy was taken back: not the start, nor a message."""
+    async with rigged() as rig:
+        run = {"run_id": "r1", "command": "run", "trigger": "message 1", "state": "STARTED"}
+        await rig.store.commit([Put("runs/r1", {**run, "invented": 1, "started_at": rig.now})])
+        await rig.start()
+        assert any(said.startswith("runs/r1: invented") for said in rig.told("alert"))
+        await rig.publish("commands", {"command": "summary", "run_id": "r1"})
+        await rig.say("alpha", run_id="r1", SPY=10)
+        await rig.settled()
+        assert any("used for something that cannot be" in said for said in rig.told("refusal"))
+        (dead,) = rig.dead_letters
+        assert "runs/r1: invented: unknown field" in dead.attributes["reason"]
 
 
 async def test_a_halted_gateway_takes_what_it_holds_from_its_documents(rig: Rig) -> None:

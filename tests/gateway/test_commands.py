@@ -375,6 +375,7 @@ async def test_adopt_books_what_was_unexplained_and_unlocks_it() -> None:
         assert (run.outcome, run.reason) == ("done", "+50 SPY to EXTERNAL at 600")
         assert await rig.book("EXTERNAL") == {"SPY": 50}
         assert (await rig.store.get("latches/paper") or {})["locks"] == {}
+        assert (await rig.store.get("positions/paper") or {})["unexplained"] == {}
 
 
 async def test_adopt_to_a_strategy_makes_it_the_strategys_own() -> None:

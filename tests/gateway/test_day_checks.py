@@ -166,6 +166,18 @@ async def test_a_scheduled_end_of_day_waits_for_the_exchange_s_own_close(
     assert ("nothing to check now" in run.reason) is not is_done
 
 
+async def test_an_end_of_day_that_comes_late_is_looked_at_once_all_the_same(active: Rig) -> None:
+    """A gateway that was down at 15:55 must not say `done` and leave a book over night unsaid."""
+    await active.put(Settings(enforce_flat_eod=True), name="common")
+    await bought(active, alpha=10)
+    await active.advance(hours=5, minutes=31)
+    late = await active.command("eod_check", "e1", minutes_to_close_max=15)
+    assert any("alpha made" in text for text in late.findings)
+    assert [refused.rule for refused in late.refusals] == ["market_hours"]
+    again = await active.command("eod_check", "e2", minutes_to_close_max=15)
+    assert (again.findings, "nothing to check now" in again.reason) == ((), True)
+
+
 async def test_on_a_day_without_a_session_there_is_nothing_to_check(rig: Rig) -> None:
     while rig.now.weekday() != SATURDAY:
         await rig.advance(hours=24)

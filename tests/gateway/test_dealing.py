@@ -2,7 +2,6 @@
 
 import inspect
 from dataclasses import replace
-from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -17,7 +16,8 @@ from infra.local.rig import MODE, STRATEGIES, Rig
 from schemas.documents import OrderDocument, RunDocument, Share
 from schemas.messages import Target
 from schemas.settings import Settings, StrategyDocument
-from schemas.values import Contract, OrderType
+from schemas.values import Contract
+from tests.order_documents import order_document
 
 
 async def netted(rig: Rig, run_id: str = "a1") -> RunDocument:
@@ -317,22 +317,5 @@ async def held_at_the_write(rig: Rig, run_id: str, minutes: int, spy: int) -> Or
 
 
 def an_order(rig: Rig) -> OrderDocument:
-    return OrderDocument(
-        order_ref="paper-756733-1",
-        contract=Contract("SPY", con_id=756733),
-        quantity=Decimal(10),
-        allocations=(Share("alpha", Decimal(10)),),
-        is_reducing=True,
-        order_type=OrderType.MKT,
-        tif="DAY",
-        limit_price=None,
-        adaptive_priority="Normal",
-        outside_rth=False,
-        decision_price=None,
-        created_at=rig.now,
-        valid_until=rig.now + timedelta(hours=1),
-        epoch=1,
-        generation=1,
-        run_id="r1",
-        state="PENDING",
-    )
+    parts = {"adaptive_priority": "Normal", "decision_price": None, "is_reducing": True}
+    return order_document(rig.now, allocations=(Share("alpha", Decimal(10)),), **parts)

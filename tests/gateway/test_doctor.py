@@ -25,6 +25,7 @@ from schemas import codec
 from schemas.documents import LatchesDocument, LeaseDocument, Lock
 from schemas.settings import ControlDocument, StrategyDocument
 from schemas.values import Mode, TradingState
+from tests.no_credentials import without_credentials
 
 TOPICS = len(topology(MODE, {}).topics)
 SUBSCRIPTIONS = len(topology(MODE, {}).subscriptions) + 2
@@ -350,15 +351,8 @@ def test_an_environment_that_makes_no_gateway_ends_with_2(
 def test_without_google_credentials_a_sentence_says_how_to_get_some(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    environment = {
-        "MODE": "paper",
-        "GOOGLE_CLOUD_PROJECT": "nobodys",
-        "CLOUDSDK_CONFIG": str(tmp_path),
-        "HOME": str(tmp_path),
-        "NO_GCE_CHECK": "true",
-    }
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
-    assert run(monkeypatch, environment, ["--json", "--without-ib"]) == 1
+    assert run(monkeypatch, without_credentials(tmp_path), ["--json", "--without-ib"]) == 1
     told = json.loads(capsys.readouterr().out)
     assert told["exit_code"] == 1
     google = told["findings"][-1]

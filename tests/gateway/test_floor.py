@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -53,6 +54,16 @@ async def test_a_refusal_stands_until_a_net_without_it(rig: Rig) -> None:
     for entries in ([entry], [entry], [], [entry]):
         floor.refuse(entries, "r1")
     assert len([r for r in floor.untold if r.kind == "refusal"]) == 2
+
+
+async def test_what_a_dry_run_refuses_is_told_again_when_it_is_meant(active: Rig) -> None:
+    """Else nobody is told that the real net refused it."""
+    await active.put(Settings(order_quantity_max=Decimal(5)), name="common")
+    await active.say("alpha", SPY=50)
+    await active.settled_before_coalescing()
+    for run_id, dry_run in (("d1", True), ("a1", False), ("d2", True), ("a2", False)):
+        await active.command("allocate", run_id, dry_run=dry_run)
+    assert [r.run_id for r in active.reports if r.kind == "refusal"] == ["d1", "a1", "d2"]
 
 
 async def test_what_people_set_is_read_anew(rig: Rig) -> None:

@@ -317,6 +317,28 @@ async def test_targets_wait_while_the_broker_is_away(
     assert await active.book("manual") == {"SPY": 10}
 
 
+async def test_targets_wait_while_the_broker_is_there_and_gives_no_answer(
+    active: Rig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Given back to the bus, they were a dead letter after five attempts, and nobody was told."""
+    monkeypatch.setattr("gateway.commander.PUT_OFF_SECONDS", 0.01)
+    chief = active.chief
+    assert chief is not None
+    inquiry = chief.floor.doors.session._inquiry
+    assert inquiry is not None
+    patient = inquiry._settings
+    inquiry._settings = replace(patient, request_timeout_seconds=0.05)
+    active.simulator.faults.unanswered_requests(kind="contract_details", request=0)
+    await active.say("manual", SPY=10)
+    await active.say("alpha", SPY=5)
+    await active.until("many attempts", lambda: caplog.text.count("waits for the broker") > 12)
+    assert active.dead_letters == []
+    inquiry._settings = patient
+    active.simulator.faults.clear()
+    await active.settled_after_coalescing()
+    assert await active.held() == {"SPY": 15}
+
+
 async def test_the_time_to_live_is_that_of_the_settings(rig: Rig) -> None:
     await rig.put(Settings(fresh_minutes=7), name="common")
     await rig.command("reconcile", "c1")

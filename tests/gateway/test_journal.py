@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +16,7 @@ from gateway.core.events import Journaled
 from gateway.core.fold import evolve
 from gateway.core.netting import Plan
 from gateway.lease import Lease, LeaseLost
-from gateway.ports import Put
+from gateway.ports import AlreadyExists, Document, Put, Reads, Store
 from infra.local.store import EmbeddedStore
 from schemas import codec
 from schemas.documents import (
@@ -30,7 +30,8 @@ from schemas.documents import (
     path_of,
 )
 from schemas.settings import ControlDocument
-from schemas.values import Contract, Mode, OrderType, TradingState
+from schemas.values import Contract, Mode, TradingState
+from tests.order_documents import order_document
 
 NOW = datetime(2026, 2, 27, 15, 30, tzinfo=UTC)
 SPY = Contract("SPY", con_id=756733)
@@ -39,24 +40,8 @@ ACTIVE = ControlDocument(TradingState.ACTIVE, "ann")
 
 
 def an_order(generation: int = 1) -> OrderDocument:
-    return OrderDocument(
-        order_ref=f"paper-756733-{generation}",
-        contract=SPY,
-        quantity=Decimal(10),
-        allocations=(Share("alpha", Decimal(10)),),
-        order_type=OrderType.MKT,
-        tif="DAY",
-        limit_price=None,
-        adaptive_priority="Normal",
-        outside_rth=False,
-        decision_price=Decimal(600),
-        created_at=NOW,
-        valid_until=NOW + timedelta(hours=1),
-        epoch=1,
-        generation=generation,
-        run_id="r1",
-        state="PENDING",
-    )
+    shares = (Share("alpha", Decimal(10)),)
+    return order_document(NOW, contract=SPY, generation=generation, allocations=shares)
 
 
 def a_cross(generation: int = 1) -> CrossDocument:
@@ -204,3 +189,37 @@ async def test_an_order_that_is_there_already_writes_nothing(office: Office) -> 
         await office.record(an_order(), cross=a_cross())
     assert await office.archive.store.list("crosses") == {}
     assert await office.archive.read(RunDocument, "runs/r1") is None
+
+
+@dataclass
+class Repeating:
+    """A store as Google's client is: an answer is lost, so it writes the same once more.
+
+    `decides_anew`: the repeated commit was aborted, so that all is read and decided again.
+    """
+
+    store: Store
+    decides_anew: bool
+
+    async def get(self, path: str) -> Document | None:
+        return await self.store.get(path)
+
+    async def transact(self, reads: Any, decide: Any) -> Reads:
+        found = await self.store.transact(reads, decide)
+        if self.decides_anew:
+            return await self.store.transact(reads, decide)
+        raise AlreadyExists(f"what was written after reading {sorted(found)}")
+
+
+@pytest.mark.parametrize("decides_anew", [False, True])
+async def test_an_entry_whose_answer_was_lost_is_written(
+    office: Office, decides_anew: bool
+) -> None:
+    """[W1] Taken for another's, its contract would be refused until a restart."""
+    store: Any = Repeating(office.archive.store, decides_anew)
+    office.archive = replace(office.archive, store=store)
+    await office.record(an_order(), cross=a_cross())
+    path = path_of(OrderDocument, mode=Mode.PAPER, order_ref="paper-756733-1")
+    assert await office.archive.read(OrderDocument, path) == an_order()
+    with pytest.raises(journal.JournalRefused):  # another net of the same number is not
+        await office.record(replace(an_order(), run_id="r2"))

@@ -10,6 +10,7 @@ from gateway.ports import Put
 from gateway.simulator.broker import ExchangeOptions
 from infra.bench.witness import Tally
 from infra.local.rig import MODE, SPY, VIXY, Rig, rigged
+from schemas import codec
 from schemas.documents import BarsDocument
 from schemas.values import BarSpec, Contract
 from tests.gateway.watched_bars import (
@@ -216,6 +217,22 @@ async def test_without_permission_for_market_data_a_person_is_told() -> None:
         run = await rig.command("market_data", "m1")
         assert (run.outcome, run.reason) == ("done", "1 of 2 series of bars are kept")
         assert "SPY 30 mins: IB has no bars for 5 D; look at its market data" in run.findings[0]
+
+
+async def test_a_market_that_no_function_would_read_is_refused_and_stops_no_other(
+    rig: Rig,
+) -> None:
+    """A strategy that never seems to answer is no sentence; nor may it end the gateway."""
+    note = "x" * codec.MESSAGE_BYTES_MAX
+    await rig.put(replace(STRATEGIES["alpha"], parameters={"note": note[1_000:]}), strategy="alpha")
+    await rig.publish("commands", {"command": "run", "run_id": "r1"})
+    await rig.reached("r1", "ASKED")
+    run = await rig.run("r1")
+    assert run is not None
+    assert run.asked == ("beta",)
+    (refused,) = run.refusals
+    assert (refused.strategies, refused.bound) == (("alpha",), str(codec.MESSAGE_BYTES_MAX))
+    assert "at most 1000000 are read; give it fewer contracts" in refused.sentence
 
 
 async def test_a_run_after_it_has_nothing_left_to_ask() -> None:

@@ -125,6 +125,7 @@ def test_the_day_has_its_commands_before_the_open_and_after_the_close(paper: Top
         if job not in running(paper)
     }
     assert found == {
+        ("45 8 * * 1-5", "market_data"),
         ("0 9 * * 1-5", "reconcile"),
         ("0 13 * * 1-5", "risk_check"),
         ("55 12,15 * * 1-5", "eod_check"),

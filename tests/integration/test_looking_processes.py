@@ -24,6 +24,7 @@ from schemas import codec
 from schemas.documents import LeaseDocument
 from schemas.settings import StrategyDocument
 from tests.integration.gateway_process import LEASE, ROOT, World, opened
+from tests.no_credentials import without_credentials
 
 PATIENCE_SECONDS = 60.0
 """A process starts in a second; only a failing test waits this out."""
@@ -204,13 +205,7 @@ async def put(world: World, path: str, document: dict[str, Any]) -> None:
 async def test_without_google_credentials_each_command_says_how_to_get_some(
     tmp_path: Path,
 ) -> None:
-    environment = {
-        "MODE": "paper",
-        "GOOGLE_CLOUD_PROJECT": "nobodys",
-        "CLOUDSDK_CONFIG": str(tmp_path),
-        "HOME": str(tmp_path),
-        "NO_GCE_CHECK": "true",
-    }
+    environment = without_credentials(tmp_path)
     status = await ran(environment, "gateway.status")
     assert status.code == 1
     assert status.err.startswith("gateway.status: there are no Google credentials here; run `gcl")

@@ -4,73 +4,31 @@
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 
-from gateway.core.broker import BrokerEvent, Connection
+from gateway.core.broker import Connection
 from gateway.core.orders import Approved
 from gateway.safety import Unsafe
 from gateway.session import BrokerUnavailable, NotSent, Session, SessionSettings
 from gateway.simulator.codec import FrameReader, encode_frame
-from schemas.documents import ExecutionDocument, OrderDocument
-from schemas.values import Contract, Mode, OrderType
+from schemas.documents import ExecutionDocument
+from schemas.values import Mode
+from tests.integration.session_bench import (
+    CLIENT_ID,
+    PATIENCE_SECONDS,
+    SHORT_SECONDS,
+    Heard,
+)
+from tests.order_documents import limit_order
 
 NOW = datetime(2025, 6, 3, 14, 40, tzinfo=UTC)
-SPY = Contract("SPY", con_id=756733, primary_exchange="ARCA")
-CLIENT_ID = 7
-PATIENCE_SECONDS = 10
-SHORT = 0.2
-"""Seconds of the deadlines that a test waits out."""
-
-REF = "paper-756733-1"
-ORDER = OrderDocument(
-    order_ref=REF,
-    contract=SPY,
-    quantity=Decimal(10),
-    allocations=(),
-    order_type=OrderType.LMT,
-    tif="DAY",
-    limit_price=Decimal(500),
-    adaptive_priority="",
-    outside_rth=False,
-    decision_price=Decimal(590),
-    created_at=NOW,
-    valid_until=NOW,
-    epoch=1,
-    generation=1,
-    run_id="r1",
-    state="PENDING",
-)
-
-
-@dataclass
-class Heard:
-    """What a session delivers, to wait for."""
-
-    told: list[BrokerEvent] = field(default_factory=list)
-    more: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def deliver(self, event: BrokerEvent) -> None:
-        self.told.append(event)
-        self.more.set()
-
-    async def until[T: BrokerEvent](
-        self, kind: type[T], fits: Callable[[T], bool] = lambda event: True
-    ) -> T:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while True:
-                for event in self.told:
-                    if isinstance(event, kind) and fits(event):
-                        return event
-                self.more.clear()
-                await self.more.wait()
-
-
+ORDER = limit_order(NOW, 500)
 READY = (("15", "1", "DUSIM1"), ("9", "1", "1"))
 EXECUTED = "11 -1 5 756733 SPY STK  0.0   ARCA USD SPY SPY e.01 TIME DUSIM1 ARCA BOT 10 590 77 7"
 EXECUTED_TAIL = " 0 10 590 paper-756733-1    1 0"
@@ -123,7 +81,7 @@ REFUSED = pytest.mark.ib_async_errors_expected("ib_async logs a refused connecti
 @REFUSED
 async def test_a_silent_gateway_is_named_as_such() -> None:
     """Trap 23"""
-    async with a_gateway({}, SHORT) as (session, _):
+    async with a_gateway({}, SHORT_SECONDS) as (session, _):
         with pytest.raises(BrokerUnavailable, match=r"did not answer in 0\.2 s"):
             await session.connect()
 
@@ -132,7 +90,7 @@ async def test_a_silent_gateway_is_named_as_such() -> None:
 async def test_a_gateway_without_an_account_is_named_as_such() -> None:
     """Trap 23"""
     answers = {"hello": HELLO, "71": (("15", "1", ""), ("9", "1", "1"))}
-    async with a_gateway(answers, SHORT) as (session, _):
+    async with a_gateway(answers, SHORT_SECONDS) as (session, _):
         with pytest.raises(BrokerUnavailable, match="named no account"):
             await session.connect()
 

@@ -13,54 +13,29 @@ from gateway.core.broker import BrokerStatus
 from gateway.core.ib_terms import rounded_down, rounded_up
 from gateway.core.orders import Approved
 from gateway.simulator import requests
-from gateway.simulator.bars import BarBook, Row
 from schemas.documents import ExecutionDocument, OrderDocument
-from schemas.values import Contract, OrderType
-from tests.integration.session_bench import Bench, benched
+from schemas.values import OrderType
+from tests.integration.session_bench import Bench, benched, flat_bars
+from tests.order_documents import REF, SPY, order_document
 
 PRE_MARKET = datetime(2025, 6, 3, 12, tzinfo=UTC)
 """08:00 in New York."""
 OPENING = PRE_MARKET + timedelta(minutes=90)
 NOW = OPENING + timedelta(minutes=70)
 CLOSE = OPENING + timedelta(hours=6, minutes=30)
-REF = "paper-756733-1"
-SPY = Contract("SPY", con_id=756733, primary_exchange="ARCA")
-ORDER = OrderDocument(
-    order_ref=REF,
-    contract=SPY,
-    quantity=Decimal(10),
-    allocations=(),
-    order_type=OrderType.MKT,
-    tif="DAY",
-    limit_price=None,
-    adaptive_priority="",
-    outside_rth=False,
-    decision_price=Decimal(590),
-    created_at=NOW,
-    valid_until=NOW,
-    epoch=1,
-    generation=1,
-    run_id="r1",
-    state="PENDING",
-)
-
-
-def book() -> BarBook:
-    """SPY from 08:00 to 16:00: between 589 and 591 all day, each bar from 590 to 590.50."""
-    starts = [PRE_MARKET + n * timedelta(minutes=30) for n in range(16)]
-    numbers = tuple(map(Decimal, ("590", "591", "589", "590.5", "10000")))
-    return BarBook({("SPY", "30 mins"): [Row(start, numbers, "made up") for start in starts]})
+BARS = flat_bars(PRE_MARKET + n * timedelta(minutes=30) for n in range(16))
+"""SPY from 08:00 to 16:00."""
 
 
 def an_order(kind: OrderType, limit: str | None = None, **more: Any) -> OrderDocument:
     price = None if limit is None else Decimal(limit)
-    return replace(ORDER, order_type=kind, limit_price=price, **more)
+    return order_document(NOW, order_type=kind, limit_price=price, **more)
 
 
 @pytest_asyncio.fixture
 async def bench() -> AsyncIterator[Bench]:
     """At 10:40, where the quote is 589.99 to 590.01; the broker was read."""
-    async with benched(NOW, book()) as made:
+    async with benched(NOW, BARS) as made:
         await made.session.read()
         yield made
 
@@ -128,7 +103,7 @@ async def test_a_limit_that_the_auction_misses_ends_cancelled(bench: Bench) -> N
 
 async def test_only_an_order_that_says_so_trades_before_the_opening() -> None:
     for outside, at in ((True, PRE_MARKET + timedelta(minutes=30)), (False, OPENING)):
-        async with benched(at - timedelta(minutes=5), book()) as bench:
+        async with benched(at - timedelta(minutes=5), BARS) as bench:
             await bench.session.read()
             order = an_order(OrderType.LMT, "595", outside_rth=outside)
             bench.session.place(Approved(order))

@@ -127,7 +127,7 @@ async def test_without_a_line_nothing_is_told(bench: Bench) -> None:
         await bench.session.terms(SPY)
 
 
-def without_answer(answer: list[Delivery]) -> list[Delivery]:
+def without_answer(client_id: int, request: Any, answer: list[Delivery]) -> list[Delivery]:
     return []
 
 
@@ -150,7 +150,7 @@ async def test_a_market_rule_that_does_not_come_ends_at_the_deadline_and_may_be_
 def details_with(**changes: Any) -> Any:
     """A change of what contract details say."""
 
-    def change(answer: list[Delivery]) -> list[Delivery]:
+    def change(client_id: int, request: Any, answer: list[Delivery]) -> list[Delivery]:
         return [
             (to, replace(said, **changes) if isinstance(said, replies.ContractDetails) else said)
             for to, said in answer

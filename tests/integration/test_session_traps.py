@@ -1,161 +1,39 @@
-"""What a broker does on bad days, and what ib_async would make of it: the traps of the IB notes.
+"""What a broker does on bad days, and what ib_async would make of it: the traps of the IB notes."""
 
-`Meddler` is the simulator's exchange with words of its own put in.
-"""
-
-import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from gateway.core.broker import BrokerEvent, BrokerStatus, Commission, Connection, OrderReport
+from gateway.core.broker import BrokerStatus, Commission, Connection, OrderReport
 from gateway.core.orders import Approved
-from gateway.session import BrokerUnavailable, NotSent, Session, SessionSettings
+from gateway.session import BrokerUnavailable, NotSent
 from gateway.simulator import replies, requests
-from gateway.simulator.bars import BarBook, Row
-from gateway.simulator.broker import ExchangeOptions
-from gateway.simulator.clock import VirtualClock
-from gateway.simulator.exchange import Exchange
 from gateway.simulator.replies import Delivery, Notice
-from gateway.simulator.server import ServerOptions, Simulator
 from schemas.documents import ExecutionDocument, OrderDocument
-from schemas.values import Contract, OrderType
+from schemas.values import Contract
+from tests.integration.session_bench import (
+    PATIENCE_SECONDS,
+    SHORT_SECONDS,
+    Answer,
+    Bench,
+    benched,
+    flat_bars,
+)
+from tests.order_documents import REF, limit_order, order_document
 
 OPENING = datetime(2025, 6, 3, 13, 30, tzinfo=UTC)
 NOW = OPENING + timedelta(minutes=70)
-SPY = Contract("SPY", con_id=756733, primary_exchange="ARCA")
-CLIENT_ID = 7
-PATIENCE_SECONDS = 10
-SHORT = 0.2
-"""Seconds of the deadlines that a test waits out."""
-
-REF = "paper-756733-1"
-ORDER = OrderDocument(
-    order_ref=REF,
-    contract=SPY,
-    quantity=Decimal(10),
-    allocations=(),
-    order_type=OrderType.LMT,
-    tif="DAY",
-    limit_price=Decimal(500),
-    adaptive_priority="",
-    outside_rth=False,
-    decision_price=Decimal(590),
-    created_at=NOW,
-    valid_until=NOW,
-    epoch=1,
-    generation=1,
-    run_id="r1",
-    state="PENDING",
-)
-
-MARKET_ORDER = replace(ORDER, order_type=OrderType.MKT, limit_price=None)
-
-type Answer = Callable[[int, Any, list[Delivery]], list[Delivery]]
+BARS = flat_bars(OPENING + n * timedelta(minutes=30) for n in range(13))
+ORDER = limit_order(NOW, 500)
+MARKET_ORDER = order_document(NOW)
 
 
-class Meddler(Exchange):
-    """The simulator's exchange; `meddle` rewrites the answers to a type of request."""
-
-    def __init__(self) -> None:
-        starts = [OPENING + n * timedelta(minutes=30) for n in range(13)]
-        numbers = tuple(map(Decimal, ("590", "591", "589", "590.5", "10000")))
-        super().__init__(
-            BarBook({("SPY", "30 mins"): [Row(start, numbers, "made up") for start in starts]}),
-            ExchangeOptions(),
-        )
-        self.meddle: dict[type, Answer] = {}
-        self.notices: list[Notice] = []
-        self.forgets_order_ids = False
-
-    def connect(self, client_id: int, now: datetime) -> list[Delivery]:
-        first = replies.NextValidId(1)
-        return [
-            (
-                to,
-                first
-                if self.forgets_order_ids and isinstance(reply, replies.NextValidId)
-                else reply,
-            )
-            for to, reply in super().connect(client_id, now)
-        ]
-
-    def handle(self, client_id: int, request: Any, now: datetime) -> list[Delivery]:
-        answer = super().handle(client_id, request, now)
-        change = self.meddle.get(type(request))
-        return change(client_id, request, answer) if change else answer
-
-    def advance(self, now: datetime) -> list[Delivery]:
-        said, self.notices = self.notices, []
-        return [*super().advance(now), *((CLIENT_ID, notice) for notice in said)]
-
-
-@dataclass
-class Heard:
-    """What a session delivers, to wait for."""
-
-    told: list[BrokerEvent] = field(default_factory=list)
-    more: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def deliver(self, event: BrokerEvent) -> None:
-        self.told.append(event)
-        self.more.set()
-
-    async def until[T: BrokerEvent](
-        self, kind: type[T], fits: Callable[[T], bool] = lambda event: True
-    ) -> T:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while True:
-                for event in self.told:
-                    if isinstance(event, kind) and fits(event):
-                        return event
-                self.more.clear()
-                await self.more.wait()
-
-    async def reason(self, start: str) -> OrderReport:
-        return await self.until(OrderReport, lambda report: report.reason.startswith(start))
-
-
-@dataclass
-class Desk:
-    """A session at a simulator that can be meddled with."""
-
-    exchange: Meddler
-    simulator: Simulator
-    session: Session
-    heard: Heard
-
-    async def say(self, code: int, text: str) -> None:
-        self.exchange.notices.append(Notice(-1, code, text))
-        await self.simulator.advance_to(self.simulator.clock.now())
-
-
-def deadlines(port: int, seconds: float) -> SessionSettings:
-    """Settings with the same deadline for every request."""
-    return SessionSettings(
-        "127.0.0.1",
-        port,
-        CLIENT_ID,
-        request_timeout_seconds=seconds,
-        bars_timeout_seconds=seconds,
-        quote_timeout_seconds=seconds,
-    )
-
-
-@asynccontextmanager
-async def a_desk(seconds: float = PATIENCE_SECONDS) -> AsyncIterator[Desk]:
-    exchange, heard = Meddler(), Heard()
-    simulator = Simulator(exchange, VirtualClock(NOW), ServerOptions(master_client_id=CLIENT_ID))
-    async with simulator:
-        session = Session(deadlines(simulator.port, seconds), simulator.clock.now, heard.deliver)
-        await session.connect()
-        yield Desk(exchange, simulator, session, heard)
-        await session.close()
+def a_desk(seconds: float = PATIENCE_SECONDS) -> AbstractAsyncContextManager[Bench]:
+    return benched(NOW, BARS, seconds=seconds)
 
 
 def followed_by(*notices: tuple[int, str]) -> Answer:
@@ -176,9 +54,9 @@ async def test_an_order_with_a_preset_warning_lives_and_fills() -> None:
         desk.exchange.meddle[requests.PlaceOrder] = followed_by((10349, "Order TIF was set to DAY"))
         await desk.session.read()
         desk.session.place(Approved(MARKET_ORDER))
-        assert (await desk.heard.reason("10349")).status is BrokerStatus.UNSURE
-        await desk.heard.until(ExecutionDocument)
-        statuses = {e.status for e in desk.heard.told if isinstance(e, OrderReport)}
+        assert (await desk.reason("10349")).status is BrokerStatus.UNSURE
+        await desk.until(ExecutionDocument)
+        statuses = {e.status for e in desk.told if isinstance(e, OrderReport)}
         assert BrokerStatus.CANCELLED not in statuses
         assert BrokerStatus.FILLED in statuses
 
@@ -190,7 +68,7 @@ async def test_an_error_text_about_a_working_order_is_no_outcome(code: int) -> N
         desk.exchange.meddle[requests.PlaceOrder] = followed_by((code, "Order Message"))
         await desk.session.read()
         desk.session.place(Approved(ORDER))
-        assert (await desk.heard.reason(str(code))).status is BrokerStatus.UNSURE
+        assert (await desk.reason(str(code))).status is BrokerStatus.UNSURE
         (working,) = (await desk.session.read()).open_orders
         assert (working.order_ref, working.status) == (REF, BrokerStatus.WORKING)
 
@@ -209,9 +87,7 @@ async def test_an_inactive_order_is_unsure() -> None:
         desk.exchange.meddle[requests.PlaceOrder] = inactive
         await desk.session.read()
         desk.session.place(Approved(ORDER))
-        report = await desk.heard.until(
-            OrderReport, lambda report: report.status is BrokerStatus.UNSURE
-        )
+        report = await desk.until(OrderReport, lambda report: report.status is BrokerStatus.UNSURE)
         assert report.order_ref == REF
 
 
@@ -226,7 +102,7 @@ async def test_a_fill_whose_last_status_is_lost_is_heard_by_its_execution() -> N
         desk.exchange.meddle[requests.PlaceOrder] = without_status
         await desk.session.read()
         desk.session.place(Approved(MARKET_ORDER))
-        executed = await desk.heard.until(ExecutionDocument)
+        executed = await desk.until(ExecutionDocument)
         assert (executed.order_ref, executed.quantity) == (REF, Decimal(10))
 
 
@@ -243,7 +119,7 @@ async def test_both_revisions_of_an_execution_are_told() -> None:
         desk.exchange.meddle[requests.PlaceOrder] = corrected
         await desk.session.read()
         desk.session.place(Approved(MARKET_ORDER))
-        second = await desk.heard.until(
+        second = await desk.until(
             ExecutionDocument, lambda execution: execution.exec_id.endswith(".02")
         )
         assert (second.price, second.order_ref) == (Decimal(589), REF)
@@ -259,9 +135,9 @@ async def test_a_commission_before_its_execution_is_not_lost() -> None:
         desk.exchange.meddle[requests.PlaceOrder] = commission_first
         await desk.session.read()
         desk.session.place(Approved(MARKET_ORDER))
-        executed = await desk.heard.until(ExecutionDocument)
-        paid = await desk.heard.until(Commission)
-        assert desk.heard.told.index(paid) < desk.heard.told.index(executed)
+        executed = await desk.until(ExecutionDocument)
+        paid = await desk.until(Commission)
+        assert desk.told.index(paid) < desk.told.index(executed)
         assert executed.commission == paid.amount
 
 
@@ -273,7 +149,7 @@ async def test_an_order_id_that_a_restarted_gateway_gives_out_again_is_not_used(
     async with a_desk() as desk:
         await desk.session.read()
         first = desk.session.place(Approved(order))
-        await desk.heard.until(OrderReport)
+        await desk.until(OrderReport)
         desk.exchange.forgets_order_ids = True
         await desk.session.connect()
         await desk.session.read()
@@ -282,7 +158,7 @@ async def test_an_order_id_that_a_restarted_gateway_gives_out_again_is_not_used(
 
 async def test_a_what_if_answered_by_a_warning_alone_ends_with_the_warning() -> None:
     """Trap 12: ib_async waits for ever."""
-    async with a_desk(SHORT) as desk:
+    async with a_desk(SHORT_SECONDS) as desk:
         desk.exchange.meddle[requests.PlaceOrder] = lambda client, request, answer: [
             (client, Notice(request.order_id, 399, "Order Message: held until 09:30"))
         ]
@@ -293,7 +169,7 @@ async def test_a_what_if_answered_by_a_warning_alone_ends_with_the_warning() -> 
 
 async def test_a_request_that_is_never_answered_ends_at_its_deadline() -> None:
     """Trap 13"""
-    async with a_desk(SHORT) as desk:
+    async with a_desk(SHORT_SECONDS) as desk:
         desk.exchange.meddle[requests.ContractDetailsRequest] = silence
         desk.exchange.meddle[requests.PlaceOrder] = silence
         with pytest.raises(BrokerUnavailable, match=r"no answer within 0\.2 s"):
@@ -321,7 +197,7 @@ async def test_bars_that_do_not_come_are_withdrawn_and_no_empty_answer() -> None
         asked.append(request.request_id)
         return []
 
-    async with a_desk(SHORT) as desk:
+    async with a_desk(SHORT_SECONDS) as desk:
         desk.exchange.meddle[requests.HistoricalDataRequest] = silence
         desk.exchange.meddle[requests.HistoricalDataCancel] = withdrawn
         with pytest.raises(BrokerUnavailable, match="no answer"):
@@ -345,7 +221,7 @@ async def test_a_slow_quote_is_what_came_by_the_deadline() -> None:
         told = [reply for _, reply in answer if isinstance(reply, replies.TickPrice)]
         return [(client, tick) for tick in told if tick.tick_type == 1]
 
-    async with a_desk(SHORT) as desk:
+    async with a_desk(SHORT_SECONDS) as desk:
         desk.exchange.meddle[requests.MarketDataRequest] = only_a_bid
         quote = await desk.session.quote(Contract("SPY"))
         assert quote.bid is not None
@@ -354,11 +230,11 @@ async def test_a_slow_quote_is_what_came_by_the_deadline() -> None:
 
 async def test_a_question_left_unanswered_ends_the_line() -> None:
     """Trap 14: a late answer would pass for that of the next question."""
-    async with a_desk(SHORT) as desk:
+    async with a_desk(SHORT_SECONDS) as desk:
         desk.exchange.meddle[requests.AllOpenOrdersRequest] = silence
-        with pytest.raises(BrokerUnavailable):
+        with pytest.raises(BrokerUnavailable, match=r"0\.2 s to the question for open orders"):
             await desk.session.read()
-        lost = await desk.heard.until(Connection, lambda connection: not connection.up)
+        lost = await desk.until(Connection, lambda connection: not connection.up)
         assert "open orders was left unanswered" in lost.reason
         assert not desk.session.connected
 
@@ -383,14 +259,14 @@ async def test_no_order_is_written_while_ib_is_away_nor_before_a_new_reading() -
     async with a_desk() as desk:
         await desk.session.read()
         await desk.say(1100, "Connectivity between IB and the gateway has been lost.")
-        await desk.heard.until(Connection, lambda connection: not connection.up)
+        await desk.until(Connection, lambda connection: not connection.up)
         assert not desk.session.connected
         with pytest.raises(NotSent, match="lost its own line"):
             desk.session.place(Approved(ORDER))
         with pytest.raises(BrokerUnavailable, match="lost its own line"):
             await desk.session.read()
         await desk.say(1102, "Connectivity has been restored, data maintained.")
-        await desk.heard.until(Connection, lambda connection: connection.reason.startswith("1102"))
+        await desk.until(Connection, lambda connection: connection.reason.startswith("1102"))
         with pytest.raises(NotSent, match="was not read"):
             desk.session.place(Approved(ORDER))
         await desk.session.read()
@@ -400,7 +276,7 @@ async def test_no_order_is_written_while_ib_is_away_nor_before_a_new_reading() -
 async def test_lost_data_asks_for_a_reconcile() -> None:
     async with a_desk() as desk:
         await desk.say(1101, "Connectivity has been restored, data lost.")
-        restored = await desk.heard.until(
+        restored = await desk.until(
             Connection, lambda connection: connection.reason.startswith("1101")
         )
         assert restored.data_lost

@@ -30,7 +30,8 @@ async def renewing() -> AsyncIterator[Rig]:
         ({"state": "halted", "by": "ann"}, "trading is halted, by ann"),
         (
             {"state": "halt"},
-            "trading is halted, by gateway: control/paper: state: invalid enum value 'halt'",
+            "trading is halted, by gateway: control/paper: state: must be one of active, "
+            "reduce_only, halted, not the text 'halt'; did you mean halted?",
         ),
     ],
 )

@@ -8,8 +8,6 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from decimal import Decimal
 from functools import cache
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -17,10 +15,9 @@ import pytest_asyncio
 
 from functions.decision import Weights
 from functions.sizing import Sized, sized
-from gateway.simulator.bars import BarBook, read_folder
+from gateway.simulator.bars import BarBook
 from gateway.simulator.broker import ExchangeOptions
 from gateway.simulator.contracts import ContractTable, Listing, made_up_con_id
-from infra.local.demo import BUNDLED
 from infra.local.rig import BARS, MODE, STRATEGIES, Rig, rigged
 from schemas import codec
 from schemas.documents import (
@@ -33,6 +30,7 @@ from schemas.documents import (
 from schemas.messages import Targets
 from schemas.settings import ControlDocument, Settings, StrategyDocument
 from schemas.values import Contract
+from tests.scaled_bars import scaled_bars
 
 ES = Contract("ES", "FUT", "CME", last_trade_date="20260320")
 SAP = Contract("SAP", currency="EUR")
@@ -50,25 +48,10 @@ FUNDS = {
 """What the strategies read; everyone may want everything."""
 
 
-def scaled(line: str, factor: Decimal, tick: Decimal) -> str:
-    """A line of bars with its prices multiplied, in whole ticks."""
-    at, *prices, volume = line.split(",")
-    steps = ((Decimal(price) * factor / tick).to_integral_value() * tick for price in prices)
-    return ",".join((at, *(f"{step:f}" for step in steps), volume))
-
-
 @cache
 def bars() -> BarBook:
     """The bundled bars, and those of ES and SAP made of them."""
-    header, *lines = (BUNDLED / "SPY_30min_synthetic.csv").read_text().split()
-    with TemporaryDirectory() as name:
-        folder = Path(name)
-        for file in BUNDLED.glob("*.csv"):
-            (folder / file.name).write_text(file.read_text())
-        for key, factor, tick in (("ESH6", "10", "0.25"), ("SAP", "0.3", "0.01")):
-            made = [scaled(line, Decimal(factor), Decimal(tick)) for line in lines]
-            (folder / f"{key}_30min.csv").write_text("\n".join([header, *made]))
-        return read_folder(folder)
+    return scaled_bars({"ESH6": ("10", "0.25"), "SAP": ("0.3", "0.01")})
 
 
 @pytest_asyncio.fixture

@@ -4,6 +4,7 @@ Rows 5, 10 and 11 of the list of incidents: a second account of the login, execu
 after they were attributed, a loss that crosses its bound while a batch is under way.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from decimal import Decimal
 
@@ -130,6 +131,17 @@ async def correct(rig: Rig, path: str, quantity: int) -> None:
     await rig.simulator.act(act)
 
 
+async def corrected(rig: Rig, quantity: int, *, away: Callable[[], Awaitable[None]] | None) -> None:
+    """The only execution is corrected, while the gateway is `away` if that ends it; then read."""
+    ((exec_id, _),) = (await rig.store.list("executions")).items()
+    if away:
+        await away()
+    await correct(rig, exec_id, quantity)
+    if away:
+        await rig.start()
+    await rig.command("reconcile", "corrected")
+
+
 async def shares(rig: Rig) -> dict[str, Decimal]:
     """Each strategy's part in the executions as they are documented, the latest of each only."""
     found = await rig.store.list("executions")
@@ -154,13 +166,7 @@ async def test_ib_insync_364_a_quantity_corrected_after_attribution_moves_every_
     await active.say("beta", SPY=4)
     await active.settled_after_coalescing()
     assert await active.book("alpha") == {"SPY": 8}
-    ((exec_id, _),) = (await active.store.list("executions")).items()
-    if restarts:
-        await active.stop()
-    await correct(active, exec_id, 9)
-    if restarts:
-        await active.start()
-    await active.command("reconcile", "corrected")
+    await corrected(active, 9, away=active.stop if restarts else None)
     books = [await active.book(name) for name in ("alpha", "beta")]
     assert books == [{"SPY": 6}, {"SPY": 3}], "shares of the whole, not of a last part"
     assert await active.held() == active.simulator.exchange.positions == {"SPY": 9}
@@ -180,13 +186,7 @@ async def test_ib_insync_364_a_bust_after_attribution_takes_all_back(
     """The cross stands, for it never was at the broker [A3]; the law holds."""
     await wanted_by_two(active)
     await active.traded()
-    ((exec_id, _),) = (await active.store.list("executions")).items()
-    if restarts:
-        await active.kill()
-    await correct(active, exec_id, 0)
-    if restarts:
-        await active.start()
-    await active.command("reconcile", "busted")
+    await corrected(active, 0, away=active.kill if restarts else None)
     assert active.simulator.exchange.positions == await active.held() == {}
     assert await active.book("alpha") == {"SPY": 4}
     assert await active.book("beta") == {"SPY": -4}

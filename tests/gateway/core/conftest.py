@@ -33,7 +33,8 @@ from schemas.documents import (
 from schemas.messages import Target
 from schemas.new_york import NEW_YORK
 from schemas.settings import ControlDocument, Settings, StrategyDocument
-from schemas.values import EXTERNAL, Contract, Mode, OrderType, TradingState
+from schemas.values import EXTERNAL, Contract, Mode, TradingState
+from tests.order_documents import order_document
 
 NOW: Final = datetime(2026, 1, 5, 15, tzinfo=UTC)
 
@@ -148,23 +149,15 @@ class Build:
             "contract": contract,
             "quantity": Decimal(sum(allocations.values())),
             "allocations": self.shares(allocations),
-            "order_type": OrderType.MKT,
-            "tif": "DAY",
-            "limit_price": None,
             "adaptive_priority": "Normal",
-            "outside_rth": False,
             "decision_price": Decimal(100),
-            "created_at": NOW,
-            "valid_until": self.later(3600),
-            "epoch": 1,
-            "generation": 1,
             "run_id": "run-1",
             "state": "WORKING",
             "order_id": 7,
             "perm_id": 70,
             "client_id": 1,
         }
-        return OrderDocument(**{**known, **parts})
+        return order_document(NOW, **{**known, **parts})
 
     def ordered(self, **parts: Any) -> Desk:
         """A desk with one parent order of 15 SPY: a 7, b 7, c 1."""

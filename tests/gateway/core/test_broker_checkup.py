@@ -9,10 +9,9 @@ from gateway.core import broker_checkup
 from gateway.core.broker import BrokerStatus, OrderReport, Quote
 from gateway.core.broker_checkup import ClientId
 from gateway.core.finding import State
-from gateway.ports import Document
-from schemas import codec
 from schemas.documents import OrderDocument
 from schemas.values import Contract, Mode
+from tests.order_documents import order_document
 
 NOW = datetime(2026, 1, 5, 15, tzinfo=UTC)
 SPY = Contract("SPY", con_id=1)
@@ -103,25 +102,7 @@ STATES = {"paper-1-7": "WORKING", "paper-1-8": "DONE", "paper-1-9": "WORKING", "
 
 
 def order(order_ref: str, state: str) -> OrderDocument:
-    document: Document = {
-        "order_ref": order_ref,
-        "contract": {"symbol": "SPY", "con_id": 1},
-        "quantity": "10",
-        "allocations": [],
-        "order_type": "MKT",
-        "tif": "DAY",
-        "limit_price": None,
-        "adaptive_priority": "",
-        "outside_rth": False,
-        "decision_price": "100",
-        "created_at": NOW,
-        "valid_until": NOW,
-        "epoch": 1,
-        "generation": 1,
-        "run_id": "r",
-        "state": state,
-    }
-    return codec.from_document(OrderDocument, document)
+    return order_document(NOW, order_ref=order_ref, contract=SPY, state=state)
 
 
 def test_questions_left_open_say_why() -> None:

@@ -8,7 +8,6 @@ import pytest
 
 from gateway.core import checkup
 from gateway.core.finding import State
-from gateway.ports import Document
 from schemas import codec
 from schemas.commands import Unlock
 from schemas.documents import (
@@ -22,32 +21,16 @@ from schemas.documents import (
 )
 from schemas.settings import ControlDocument, StrategyDocument
 from schemas.values import Contract, Mode, TradingState
+from tests.order_documents import order_document
 
 NOW = datetime(2026, 1, 5, 15, tzinfo=UTC)
 PAPER = Mode.PAPER
+SPY = Contract("SPY", con_id=1)
 ACTIVE = ControlDocument(TradingState.ACTIVE, "ann")
 
 
 def order(state: str, age: timedelta, **more: Any) -> OrderDocument:
-    document: Document = {
-        "order_ref": "paper-1-1",
-        "contract": {"symbol": "SPY", "con_id": 1},
-        "quantity": "10",
-        "allocations": [],
-        "order_type": "MKT",
-        "tif": "DAY",
-        "limit_price": None,
-        "adaptive_priority": "",
-        "outside_rth": False,
-        "decision_price": "100",
-        "created_at": NOW - age,
-        "valid_until": NOW,
-        "epoch": 1,
-        "generation": 1,
-        "run_id": "r",
-        "state": state,
-    }
-    return codec.from_document(OrderDocument, {**document, **more})
+    return order_document(NOW - age, contract=SPY, state=state, **more)
 
 
 def lease(owner: str, renewed_ago: float) -> LeaseDocument:

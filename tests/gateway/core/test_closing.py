@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from gateway.core import closing, price_limits
+from gateway.core.broker import BrokerStatus
 from gateway.core.candidate import Candidate
 from gateway.core.desk import Desk
-from gateway.core.events import Closed, NetAsked, NetCause, Reopened
+from gateway.core.events import Closed, NetAsked, NetCause, Rebooked, Reopened
 from gateway.core.fold import evolve
 from gateway.core.netting import net
 from gateway.core.records import Stored, changed, restored
@@ -96,9 +97,43 @@ def test_external_is_closed_in_what_it_held_until_none_of_that_is_left(build: An
     desk = build.desk(books={EXTERNAL: {1: 5, 2: 7}})
     desk = close(desk, build, external=True)
     kept = replace(desk, ledgers={**desk.ledgers, EXTERNAL: build.ledger({1: 2, 2: -1})})
-    assert closing.settled(kept).closed[EXTERNAL].contracts == {"1": 5}
+    left = closing.settled(desk, kept, of_it=False)
+    assert left.closed[EXTERNAL].contracts == {"1": 2}
     gone = replace(desk, ledgers={**desk.ledgers, EXTERNAL: build.ledger({3: 4})})
-    assert EXTERNAL not in closing.settled(gone).closed
+    assert EXTERNAL not in closing.settled(desk, gone, of_it=False).closed
+
+
+@pytest.mark.parametrize("bought", ["before the order", "while it works"])
+def test_what_a_person_buys_after_external_was_closed_is_kept(build: Any, bought: str) -> None:
+    """[B2] The order of the close may wait for the market to open; what is bought meanwhile is no
+    part of it, and its fill, in parts too, ends the closure."""
+    desk = close(build.desk(books={EXTERNAL: {1: 10}}), build, strategies=(), external=True)
+    by_hand = build.execution("hand.01", 20, order_ref="", client_id=0)
+    desk = build.after(desk, by_hand) if bought == "before the order" else desk
+    plan = build.net(desk)
+    assert [o.quantity for o in plan.orders] == [-10]
+    desk = build.after(build.taken_up(desk, plan), build.execution("x.1.01", -4))
+    desk = build.after(desk, by_hand)
+    assert desk.closed[EXTERNAL].contracts == {"1": 6}
+    assert build.net(desk).is_empty
+    desk = build.after(desk, build.execution("x.2.01", -6))
+    assert (build.books(desk), desk.closed, desk.cause) == ({EXTERNAL: 20}, {}, None)
+    assert build.net(desk).is_empty
+
+
+def test_a_split_splits_what_of_external_is_to_be_closed(build: Any) -> None:
+    desk = close(build.desk(books={EXTERNAL: {1: 10}}), build, strategies=(), external=True)
+    made = build.entry(10, 0, source="split-1", at=build.now, is_split=True)
+    split = build.after(desk, Rebooked(build.spy, {EXTERNAL: made}, ()))
+    assert split.closed[EXTERNAL].contracts == {"1": 20}
+
+
+def test_a_bust_of_what_was_sold_of_external_is_sold_again(build: Any) -> None:
+    """[A3]"""
+    desk = close(build.desk(books={EXTERNAL: {1: 10}}), build, strategies=(), external=True)
+    sold = build.after(build.taken_up(desk, build.net(desk)), build.execution("x.1.01", -4))
+    busted = build.after(sold, build.execution("x.1.02", 0))
+    assert busted.closed[EXTERNAL].contracts == {"1": 10}
 
 
 def test_an_order_of_external_is_cancelled_once_somebody_else_has_sold_it(build: Any) -> None:
@@ -107,7 +142,7 @@ def test_an_order_of_external_is_cancelled_once_somebody_else_has_sold_it(build:
     desk = replace(desk, orders={working.order_ref: working})
     assert net(desk, build.cause, build.now).is_empty
     sold = replace(desk, ledgers={**desk.ledgers, EXTERNAL: build.ledger({})})
-    plan = net(closing.settled(sold), build.cause, build.now)
+    plan = net(closing.settled(desk, sold, of_it=False), build.cause, build.now)
     assert plan.cancels == (working.order_ref,)
 
 
@@ -188,6 +223,19 @@ def test_an_orders_end_that_leaves_something_to_be_closed_makes_a_net_due(
     assert closing.is_left_over(desk, over) is is_due
 
 
+@pytest.mark.parametrize(
+    ("before", "is_due"), [("not_sent", False), ("filled", True), ("", True)], ids=str
+)
+def test_what_was_not_sent_twice_is_a_persons_matter(build: Any, before: Any, is_due: bool) -> None:
+    """[R2] A broker that forgets what it has would get the same order again and again."""
+    earlier = build.order({"a": -5}, state="DONE", outcome=before or "not_sent")
+    others = build.order({"a": -5}, state="DONE", outcome="not_sent", contract=build.vixy)
+    orders = [others, earlier] if before else [others]
+    desk = close(build.desk(books={"a": {1: 10}}, orders=orders), build)
+    again = replace(earlier, generation=2, outcome="not_sent", created_at=build.later(60))
+    assert closing.is_left_over(desk, again) is is_due
+
+
 def test_nothing_is_left_over_of_a_closed_book_at_0(build: Any) -> None:
     desk = close(build.desk(books={"a": {1: 0}, "b": {2: 3}}), build)
     order = build.order({"a": -5})
@@ -248,3 +296,20 @@ def test_an_order_that_a_close_would_have_to_wait_for_is_cancelled(
     assert (
         bool(net(close(desk, build, strategies=("a",)), build.cause, build.now).cancels) is cancels
     )
+
+
+@pytest.mark.parametrize(("closed_after_seconds", "cancels"), [(60, True), (-60, False)])
+def test_a_close_does_not_wait_for_the_flip_of_another_strategy(
+    build: Any, closed_after_seconds: float, cancels: bool
+) -> None:
+    """[N6, N7] A flip's first half may work all day. What was closed before it was made is in it,
+    or follows it by itself."""
+    desk = build.desk({"b": {1: -30}}, {"b": {1: 10}, "c": {1: 10}})
+    flipping = build.taken_up(desk, build.net(desk))
+    assert flipping.orders["paper-1-1"].is_flip
+    since = build.later(closed_after_seconds)
+    shut = replace(flipping, closed={"c": Closure(since)})
+    plan = build.net(shut)
+    assert bool(plan.cancels) is cancels
+    over = build.after(build.taken_up(shut, plan), build.report(BrokerStatus.CANCELLED))
+    assert [o.quantity for o in build.net(over).orders] == [-20]

@@ -49,6 +49,16 @@ def test_what_was_over_before_midnight_in_new_york_goes(
     assert refs(over(desk, build.now)) == ["paper-1-1"] * is_over
 
 
+@pytest.mark.parametrize(("seconds", "is_over"), [(0, False), (3599, False), (3600, True)])
+def test_the_orders_of_a_day_stay_for_an_hour_after_midnight(
+    build: Any, seconds: int, is_over: bool
+) -> None:
+    """A commission of a fill just before it comes after it, and `cash` waits for such a fill."""
+    midnight = 14 * 3600  # in New York, from 10:00 there
+    desk = build.desk(orders=[done(build, seconds=midnight - 1)])
+    assert bool(over(desk, build.later(midnight + seconds))) is is_over
+
+
 def test_an_order_of_yesterday_that_ended_today_stays(build: Any) -> None:
     desk = build.desk(orders=[done(build, updated_at=build.now)])
     assert over(desk, build.now) == []

@@ -15,9 +15,11 @@ from gateway.core.records import Stored, changed, restored
 from gateway.core.wishes import in_flight_shares
 from schemas import codec
 from schemas.documents import LedgerDocument
+from schemas.values import Contract
 
 ALLOCATE = NetCause("allocate", "run-2")
 DRY = NetCause("allocate", "run-3", dry_run=True)
+MONEY = NetCause("cash_balance", "run-4", pairs={"EUR": Contract("EUR", "CASH", "IDEALPRO")})
 
 
 def test_journaled_crosses_move_the_books_and_orders_are_in_flight(build: Any) -> None:
@@ -76,8 +78,8 @@ def test_what_the_broker_does_by_itself_makes_no_net_due(build: Any, event: Any)
     assert build.after(build.ordered(), told, Ticked()).cause is None
 
 
-@pytest.mark.parametrize(("asked_for", "due"), [(ALLOCATE, 1), (DRY, 2)])
-def test_a_confirmed_cancel_is_covered_by_a_net_due_unless_that_is_dry(
+@pytest.mark.parametrize(("asked_for", "due"), [(ALLOCATE, 1), (DRY, 2), (MONEY, 2)])
+def test_a_confirmed_cancel_is_covered_by_a_net_due_unless_that_trades_no_books(
     build: Any, asked_for: NetCause, due: int
 ) -> None:
     """[N1d]"""
@@ -206,7 +208,7 @@ def test_an_overfill_is_unexplained_and_locked_at_once(build: Any) -> None:
 def test_an_overfill_that_is_busted_is_explained_again(build: Any) -> None:
     """[A3]"""
     fills = (build.execution("x.1.01", 17), build.execution("x.1.02", 15))
-    assert not build.after(build.ordered(), *fills).unexplained[1]
+    assert build.after(build.ordered(), *fills).unexplained == {}
 
 
 EXECUTIONS = st.lists(st.integers(0, 6), min_size=1, max_size=5)

@@ -15,30 +15,14 @@ from gateway.core.broker import (
     Terms,
 )
 from gateway.core.ib_hearing import CONTRACTS_KNOWN_MAX, ORDERS_KNOWN_MAX, Hearing, Known
-from schemas.documents import ExecutionDocument, OrderDocument
-from schemas.values import Contract, OrderType
+from schemas.documents import ExecutionDocument
+from schemas.values import Contract
+from tests.order_documents import order_document
 
 AT = datetime(2025, 6, 2, 14, 30, tzinfo=UTC)
 SPY = Contract("SPY", con_id=756733)
 REF = "paper-756733-1"
-ORDER = OrderDocument(
-    order_ref=REF,
-    contract=SPY,
-    quantity=Decimal(10),
-    allocations=(),
-    order_type=OrderType.MKT,
-    tif="DAY",
-    limit_price=None,
-    adaptive_priority="",
-    outside_rth=False,
-    decision_price=Decimal(590),
-    created_at=AT,
-    valid_until=AT,
-    epoch=1,
-    generation=1,
-    run_id="r1",
-    state="PENDING",
-)
+ORDER = order_document(AT)
 OPEN = OrderReport(REF, BrokerStatus.WORKING, con_id=756733, perm_id=77, order_id=5, client_id=7)
 STATUS = OrderReport(
     "", BrokerStatus.WORKING, perm_id=77, order_id=5, client_id=7, filled=Decimal(4)

@@ -11,29 +11,11 @@ import pytest
 
 from gateway.core import ib_values
 from gateway.core.broker import BrokerStatus
-from schemas.documents import OrderDocument
 from schemas.values import Contract, OrderType
+from tests.order_documents import order_document
 
 AT = datetime(2025, 6, 2, 14, 30, tzinfo=UTC)
-SPY = Contract("SPY", con_id=756733, primary_exchange="ARCA")
-ORDER = OrderDocument(
-    order_ref="paper-756733-1",
-    contract=SPY,
-    quantity=Decimal("1E+2"),
-    allocations=(),
-    order_type=OrderType.MKT,
-    tif="DAY",
-    limit_price=None,
-    adaptive_priority="Urgent",
-    outside_rth=False,
-    decision_price=Decimal(590),
-    created_at=AT,
-    valid_until=AT,
-    epoch=1,
-    generation=1,
-    run_id="r1",
-    state="PENDING",
-)
+ORDER = order_document(AT, quantity=Decimal("1E+2"), adaptive_priority="Urgent")
 EXECUTION = ib_async.Execution(
     execId="0000e0d5.01.01",
     time=datetime(2025, 6, 2, 10, 30, tzinfo=timezone(timedelta(hours=-4))),

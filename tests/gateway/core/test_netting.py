@@ -450,3 +450,12 @@ def test_a_dry_run_plans_over_what_was_said_in_it(build: Any) -> None:
     overlaid = replace(desk, run=replace(run, said={"a": build.said("a", {1: 70})}))
     assert ordered(net(overlaid, dry, build.now)) == {1: 70}
     assert ordered(net(overlaid, build.cause, build.now)) == {1: 10}
+
+
+def test_what_is_left_of_a_barred_flip_is_of_whole_shares(build: Any) -> None:
+    """[N6, N8, N9] IB refuses fractions (10243), and the way to 0 must go."""
+    desk = build.desk({"a": {1: -5}}, {"a": {1: "10.5"}, "b": {1: 20}})
+    shy = build.strategy(short_allowed=False)
+    plan = build.net(replace(desk, strategies={**desk.strategies, "a": shy}))
+    assert [o.quantity for o in plan.orders] == [-10]
+    assert [entry.rule for entry in plan.refusals] == ["short_allowed"]

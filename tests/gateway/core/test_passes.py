@@ -8,7 +8,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from gateway.core.broker import Connection, Reading
+from gateway.core.broker import BrokerStatus, Connection, Reading
 from gateway.core.desk import Desk
 from gateway.core.events import NetCause, Netted, Priced, Said, Ticked
 from gateway.core.netting import net
@@ -33,6 +33,9 @@ UNSEEN: Mapping[str, Change] = {
     "generations": lambda build, desk: replace(desk, generations={1: 7}),
     "unlocked": lambda build, desk: replace(desk, unlocked={1: 7}),
     "foreign": lambda build, desk: replace(desk, foreign={"x": build.execution("x", 1)}),
+    "strangers": lambda build, desk: replace(
+        desk, strangers=(build.report(BrokerStatus.WORKING, filled=Decimal(5)),)
+    ),
     "positions": lambda build, desk: replace(
         desk, positions={1: BrokerPosition(build.spy, Decimal(5), Decimal(90))}
     ),

@@ -286,6 +286,17 @@ def test_a_cross_alone_raises_the_number_too(build: Any) -> None:
     assert overwritten["positions/paper/generations/1"] == GenerationDocument(1, "")
 
 
+def test_a_journal_leaves_nothing_unwritten_of_what_its_crosses_end(build: Any) -> None:
+    """[B2] Else a closure of EXTERNAL that a cross has ended comes back with the next gateway."""
+    closure = Closure(NOON, contracts={"1": Decimal(-40)})
+    before = replace(build.desk(books={EXTERNAL: {1: -40}}), closed={EXTERNAL: closure})
+    cross = replace(build.cross_document(), shares=build.shares({EXTERNAL: 40, "b": -40}))
+    after = build.after(before, Journaled((), (cross,)))
+    created, overwritten = journal(before, after, (), (cross,))
+    assert overwritten["latches/paper"] == LatchesDocument()
+    assert changed(before, after).keys() <= {*created, *overwritten}
+
+
 def test_only_ledgers_that_moved_are_written(build: Any) -> None:
     before = build.desk(books={"a": {1: 5}, "b": {1: 3}})
     moved = {**before.ledgers, "b": build.ledger({1: 4})}

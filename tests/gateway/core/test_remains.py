@@ -1,6 +1,7 @@
 """What a `close_all` says stays open, and why."""
 
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 from gateway.core import closing, locks, remains
@@ -9,6 +10,8 @@ from gateway.core.events import NetCause
 from gateway.core.fold import evolve
 from gateway.core.netting import net
 from schemas.commands import CloseAll
+from schemas.documents import Closure
+from schemas.values import EXTERNAL
 
 CAUSE = NetCause("close_all", "c1")
 
@@ -47,3 +50,20 @@ def test_what_waits_for_an_order_to_end_follows_by_itself(build: Any) -> None:
     )
     pending = replace(desk, orders={"paper-1-1": build.order({"b": 5}, state="PENDING")})
     assert "for paper-1-1 is PENDING: it follows by itself" in story(build, pending)
+
+
+def test_what_an_unknown_order_may_sell_is_not_said_to_go(build: Any) -> None:
+    """[W: silence]"""
+    sold = build.order({"a": -10}, state="UNKNOWN", reason="silence")
+    text = story(build, build.desk(books={"a": {1: 10}}, orders=[sold]))
+    assert "stays open: a +10 SPY, for nobody knows whether the broker has paper-1-1" in text
+    assert "say unlock" in text
+
+
+def test_what_a_person_bought_since_external_was_closed_does_not_stay_by_mistake(
+    build: Any,
+) -> None:
+    """[B2]"""
+    desk = build.desk(books={EXTERNAL: {1: 30}})
+    desk = replace(desk, closed={EXTERNAL: Closure(build.now, contracts={"1": Decimal(10)})})
+    assert "stays open" not in remains.story(desk, CAUSE, net(desk, CAUSE, build.now))

@@ -100,5 +100,5 @@ def test_a_net_grows_with_strategies_and_contracts_and_no_faster(
 
 
 def test_a_net_of_many_strategies_and_contracts_is_made() -> None:
-    """10,000 decisions; `decisions` itself checks what the nets come to. `make bench` makes more."""
+    """10,000 decisions; `decisions` itself checks what the nets come to."""
     assert decisions.decisions(strategies=50, contracts=200, rounds=1).count == 10_000
