@@ -8,15 +8,27 @@ from gateway.core.desk import Desk
 from gateway.core.events import NetCause
 from gateway.core.netting import Plan
 from schemas.documents import CrossDocument, OrderDocument, Share, WantedChange
+from schemas.values import EXTERNAL
 
 
 def story(desk: Desk, cause: NetCause, plan: Plan) -> str:
     """One sentence: who is closed, what stays open after this net, and what to do about it."""
     seen = closing.seen_by(desk, cause)
-    names = ", ".join(sorted(seen.closed)) or "nobody"
     left = [text for change in plan.wanted for text in _left(seen, plan, change)]
-    verb = "would be closed" if cause.dry_run else "closed until resume"
-    return f"{names} {verb}; " + (f"stays open: {'; '.join(left)}" if left else "all of it goes")
+    rest = f"stays open: {'; '.join(left)}" if left else "all of it goes"
+    return f"{_who(seen, dry=cause.dry_run)}; {rest}"
+
+
+def _who(desk: Desk, *, dry: bool) -> str:
+    """Who is closed, and until when."""
+    if dry:
+        return f"{', '.join(sorted(desk.closed)) or 'nobody'} would be closed"
+    by_end: dict[str, list[str]] = {}
+    for name, closure in sorted(desk.closed.items()):
+        end = "today" if closure.day else "until resume"
+        by_end.setdefault("until it is sold" if name == EXTERNAL else end, []).append(name)
+    told = (f"{', '.join(names)} closed {end}" for end, names in by_end.items())
+    return ", ".join(told) or "nobody is closed any more"
 
 
 def _left(desk: Desk, plan: Plan, change: WantedChange) -> Iterator[str]:

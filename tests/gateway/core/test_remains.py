@@ -67,3 +67,21 @@ def test_what_a_person_bought_since_external_was_closed_does_not_stay_by_mistake
     desk = build.desk(books={EXTERNAL: {1: 30}})
     desk = replace(desk, closed={EXTERNAL: Closure(build.now, contracts={"1": Decimal(10)})})
     assert "stays open" not in remains.story(desk, CAUSE, net(desk, CAUSE, build.now))
+
+
+def test_it_says_until_when_each_is_closed(build: Any) -> None:
+    """A person's closure until resume, the day's end's until tomorrow, EXTERNAL's until sold."""
+    closed = {
+        "a": Closure(build.now),
+        "b": Closure(build.now, day="2026-01-05"),
+        "c": Closure(build.now),
+        EXTERNAL: Closure(build.now, contracts={"1": Decimal(3)}),
+    }
+    desk = replace(build.desk(), closed=closed)
+    plan = net(desk, CAUSE, build.now)
+    assert remains.story(desk, CAUSE, plan) == (
+        "EXTERNAL closed until it is sold, a, c closed until resume, b closed today; all of it goes"
+    )
+    dry = replace(CAUSE, dry_run=True)
+    assert remains.story(desk, dry, plan).startswith("EXTERNAL, a, b, c would be closed; ")
+    assert remains.story(build.desk(), CAUSE, plan).startswith("nobody is closed any more; ")
