@@ -69,11 +69,6 @@ HALT_BY_HAND: Final = "control"
 WAITING_RUNS_MAX: Final = 100
 """Runs that may wait for the open one; a schedule never makes two."""
 
-
-_WRONG: Final = {"alert": "configuration_wrong"}
-"""The details of the alert for a document that cannot be read."""
-
-
 _ONE_AT_A_TIME: Final = (Allocate, Approve, MarketData, Run)
 """What waits for the open run to end: nets of their own, and what may be long at the broker."""
 
@@ -206,8 +201,8 @@ class Commander:
         await floor.configure_if_possible()
         floor.persisted = floor.desk
         runs, wrong = await archive.unfinished_runs()
-        for said in wrong:
-            floor.tell([Report("alert", floor.now, floor.mode, said, details=_WRONG)])
+        details = {"alert": "configuration_wrong"}
+        floor.tell(Report("alert", floor.now, floor.mode, said, details=details) for said in wrong)
         for run in runs:
             await floor.write_run(floor.finished(run, "interrupted", "the gateway ended meanwhile"))
         await floor.doors.session.connect()

@@ -16,7 +16,7 @@ from schemas.values import Mode
 
 
 def happened(before: Desk, after: Desk, at: datetime) -> list[Report]:
-    """Reports of what changed: answers, orders, fills, foreign executions, locks, trading state."""
+    """Reports of what changed: answers, orders, fills, foreign executions, locks, states."""
     return [
         *_answers(before, after, at),
         *_orders(before, after, at),
@@ -25,6 +25,7 @@ def happened(before: Desk, after: Desk, at: datetime) -> list[Report]:
         *_control(before, after, at),
         *_latch(before, after, at),
         *_closures(before, after, at),
+        *_line(before, after, at),
     ]
 
 
@@ -213,6 +214,16 @@ def _control(before: Desk, after: Desk, at: datetime) -> Iterator[Report]:
         sentence = f"trading is {control.state}, by {control.by or 'nobody named'}{why}"
         details = {"trading": str(control.state)}
         yield Report("state", at, after.mode, sentence, details=details)
+
+
+def _line(before: Desk, after: Desk, at: datetime) -> Iterator[Report]:
+    """The line to the broker; that of a gateway that starts is told by its first reading."""
+    if before.connected is after.connected or before.read_at is None:
+        return
+    state = "is back" if after.connected else "is lost; nothing is sent until it is back"
+    details = {"line": "back" if after.connected else "lost"}
+    sentence = f"the line to the broker {state}"
+    yield Report("state", at, after.mode, sentence, details=details)
 
 
 def _latch(before: Desk, after: Desk, at: datetime) -> Iterator[Report]:

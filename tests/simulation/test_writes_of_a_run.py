@@ -142,7 +142,7 @@ async def test_a_reading_counts_also_when_the_configuration_is_wrong(active: Rig
     await ran(active, "r1", spy=10)
     await split(active)
     await active.store.commit([Put("config/paper", {"fresh": 5})])
-    run = await active.command("reconcile", "r2")
+    run = await active.command("run", "r2")
     assert run.outcome == "refused"
     assert "config/paper: fresh: unknown field" in run.reason
     snapshot = await active.document(SnapshotDocument, mode=MODE)

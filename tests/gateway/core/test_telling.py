@@ -52,6 +52,16 @@ def test_a_latch_is_told_as_an_alert_when_it_falls_and_when_it_is_lifted(build: 
     assert told(build, latched, free) == lifted
 
 
+def test_a_line_that_is_lost_and_back_is_told(build: Any) -> None:
+    """[R1] That of a gateway that starts is none of it: it has read nothing yet."""
+    up = build.desk()
+    lost = replace(up, connected=False)
+    sentence = "the line to the broker is lost; nothing is sent until it is back"
+    assert told(build, up, lost) == [("state", sentence)]
+    assert told(build, lost, up) == [("state", "the line to the broker is back")]
+    assert told(build, replace(lost, read_at=None), up) == []
+
+
 def test_a_fill_that_comes_twice_is_told_once(build: Any) -> None:
     before = build.after(build.ordered(), build.execution("x.01", 5))
     after = build.after(before, build.execution("x.01", 5))
