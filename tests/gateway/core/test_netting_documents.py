@@ -8,9 +8,9 @@ import pytest
 
 from gateway.core.events import NetCause
 from gateway.core.netting import Barred, net, pro_rata, stand_back
-from schemas.documents import CrossDocument, Lock, RefusalEntry, Share
+from schemas.documents import Closure, CrossDocument, Lock, RefusalEntry, Share
 from schemas.settings import ControlDocument
-from schemas.values import Contract, Mode, TradingState
+from schemas.values import EXTERNAL, Contract, Mode, TradingState
 
 
 def test_an_order_says_what_is_to_be_sent_and_by_whose_wish(build: Any) -> None:
@@ -359,3 +359,36 @@ def test_a_cross_moves_nothing_at_the_broker_and_is_the_contracts_first(build: A
     desk = build.desk({"a": {1: 10}, "b": {1: -10}})
     plan = build.net(build.settings_of(desk, position_notional_max=Decimal(0)))
     assert [cross.cross_id for cross in plan.crosses] == ["paper-1-1-cross"]
+
+
+def test_all_intentions_of_refused_orders_stand_back_with_those_that_stood_back_before(
+    build: Any,
+) -> None:
+    """Decision 12: a later refusal does not let an earlier one's other legs go."""
+    orders = [
+        build.order({"a": 5}, leg_of=("a",)),
+        build.order({"b": 5}, contract=build.vixy, order_ref="paper-2-1", leg_of=("b",)),
+    ]
+    refusals = [
+        RefusalEntry("margin", "too much", order.contract.symbol, order.contract.con_id)
+        for order in orders
+    ]
+    after = stand_back(build.desk(), orders, Barred(whole=frozenset("c")), refusals)
+    assert after.whole == {"a", "b", "c"}
+
+
+def test_an_order_of_a_closed_book_says_who_closed_it(build: Any) -> None:
+    closed = {"a": Closure(build.now, "ann", "margin call")}
+    desk = replace(build.desk({"a": {1: 50}}, {"a": {1: 10}}), closed=closed)
+    (order,) = net(desk, build.cause, build.now).orders
+    assert order.why == ("a wants -10: closed by ann: margin call",)
+
+
+def test_a_parent_that_what_external_is_to_sell_would_wait_for_is_cancelled(build: Any) -> None:
+    """[B2] Though both sell: what a person closed waits for no strategy's order."""
+    selling = build.order({"a": -5})
+    closed = {EXTERNAL: Closure(build.now, contracts={"1": Decimal(10)})}
+    books = {"a": {1: 5}, EXTERNAL: {1: 10}}
+    desk = build.desk({"a": {1: 0}}, books, orders=[selling])
+    assert net(desk, build.cause, build.now).cancels == ()
+    assert net(replace(desk, closed=closed), build.cause, build.now).cancels == ("paper-1-1",)
