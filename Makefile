@@ -3,8 +3,8 @@
 STACK ?= embedded
 KILLS ?= 200
 SOURCES := $(wildcard schemas functions gateway infra)
-UNIT := $(wildcard tests/schemas tests/functions tests/gateway tests/test_*.py)
-WHOLE := $(wildcard tests/infra tests/clients tests/conformance tests/integration tests/simulation tests/system)
+UNIT := $(wildcard tests/schemas tests/functions tests/gateway tests/infra tests/test_*.py)
+WHOLE := $(wildcard tests/clients tests/conformance tests/integration tests/simulation tests/system)
 
 RUN := .venv/bin/python
 PYTEST := $(RUN) -m pytest -q
