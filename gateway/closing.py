@@ -24,7 +24,7 @@ async def close_all(floor: Floor, errand: Errand) -> RunDocument | None:
     """
     command: CloseAll = errand.command
     run_id = errand.run.run_id
-    await floor.configure_if_possible()
+    await floor.configure(tolerant=True)
     if floor.desk.trading_state is TradingState.HALTED:
         raise CommandRefused(
             "trading is halted, so nothing can be sold and nothing was closed; say reduce_only, "

@@ -198,7 +198,7 @@ class Commander:
         floor, archive = self.floor, self.floor.doors.archive
         desk = restored(replace(floor.desk, epoch=floor.doors.lease.epoch), await archive.stored())
         floor.desk = floor.persisted = desk
-        await floor.configure_if_possible()
+        await floor.configure(tolerant=True)
         floor.persisted = floor.desk
         runs, wrong = await archive.unfinished_runs()
         details = {"alert": "configuration_wrong"}

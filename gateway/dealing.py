@@ -94,10 +94,7 @@ async def _refresh(floor: Floor, *, tolerant: bool) -> bool:
     bound = floor.desk.settings.snapshot_age_seconds_max
     if read_at is None or (floor.now - read_at).total_seconds() > bound / 2:
         return await floor.look_around(tolerant=tolerant)
-    if tolerant:
-        return await floor.configure_if_possible()
-    await floor.configure()
-    return True
+    return await floor.configure(tolerant=tolerant)
 
 
 def _tradable(floor: Floor, cause: NetCause) -> dict[int, Contract]:

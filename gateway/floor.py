@@ -44,7 +44,6 @@ type Outcome = Literal["done", "refused", "failed", "interrupted"]
 _MAY_WAIT: Final = (SnapshotDocument, BrokerPositionsDocument, TargetsDocument, RunDocument)
 """What comes again if it is lost: asked of the broker anew, or redelivered because not acked."""
 
-
 CLOSED_AT_ONCE: Final = 100
 """Orders moved away in one commit, of 10 MiB at most; a document has one at most."""
 
@@ -166,12 +165,13 @@ class Floor:
         attributes = codec.attributes(message, event_id, at)
         await self.doors.bus.publish(topic, codec.encode(message), attributes)
 
-    async def configure(self) -> None:
-        """Read anew what people set; a run and every net go by what is set now.
+    async def configure(self, *, tolerant: bool = False) -> bool:
+        """Read anew what people set; a run and every net go by what is set now. Whether all was.
 
         Raises `Invalid` with a sentence for each document that cannot be read, when all others are
-        taken up. Meanwhile trading is halted for such a `control`, a strategy is not enabled, and
-        settings stay as they were.
+        taken up; if `tolerant`, for what a person needs on a bad day, they are told instead.
+        Meanwhile trading is halted for such a `control`, a strategy is not enabled, and settings
+        stay as they were.
         """
         archive = self.doors.archive
         (strategies, wrong), settings, control = await asyncio.gather(
@@ -186,8 +186,11 @@ class Floor:
         self.happen(control)
         self.happen(Configured(settings, strategies))
         self.doors.session.allow_delayed(settings.delayed_data_allowed and self.mode is Mode.PAPER)
-        if wrong:
+        if wrong and not tolerant:
             raise Invalid("; ".join(wrong))
+        if wrong:
+            self._tell_wrong("; ".join(wrong))
+        return not wrong
 
     async def heed_control(self) -> None:
         """Take up the trading state as it is written now: people may do so without a command."""
@@ -198,34 +201,21 @@ class Floor:
         self._settle(await self.doors.session.read())
         await self.persist()
 
-    async def configure_if_possible(self) -> bool:
-        """The same, for what a person needs on a bad day: what cannot be read is told and stops
-        nothing. Whether all was read."""
-        try:
-            await self.configure()
-        except Invalid as error:
-            self._tell_wrong(error)
-            return False
-        return True
-
     async def look_around(self, *, tolerant: bool = False) -> bool:
         """What people set, and the four questions, at once: for an errand that writes next.
 
         A reading that found nothing new is written with what the errand writes. Raises `Invalid`
         (see `configure`), unless `tolerant`, and `BrokerUnavailable`. Whether all was read.
         """
-        reading, configured = await asyncio.gather(
-            self.doors.session.read(), self.configure(), return_exceptions=True
+        reading, is_whole = await asyncio.gather(
+            self.doors.session.read(), self.configure(tolerant=tolerant), return_exceptions=True
         )
         if isinstance(reading, Reading):  # orders may go out from now on: it must count [R1]
             self._settle(reading)
-        is_whole = not isinstance(configured, Invalid)
-        if isinstance(configured, Invalid) and tolerant:
-            self._tell_wrong(configured)
-            configured = None
-        for failed in (configured, reading):
-            if isinstance(failed, BaseException):
-                raise failed
+        if isinstance(is_whole, BaseException):
+            raise is_whole
+        if isinstance(reading, BaseException):
+            raise reading
         if not self.may_wait():
             await self.persist()
         return is_whole
@@ -268,7 +258,7 @@ class Floor:
         self.tell([Report("run", self.now, self.mode, sentence, run_id=run.run_id, details=said)])
         return closed
 
-    def _tell_wrong(self, error: Invalid) -> None:
+    def _tell_wrong(self, error: str) -> None:
         sentence, details = f"the configuration: {error}", {"alert": "configuration_wrong"}
         report = Report("alert", self.now, self.mode, sentence, details=details)
         if report not in self.untold:

@@ -63,7 +63,7 @@ async def markets(
 async def market_data(floor: Floor, errand: Errand) -> RunDocument:
     """Bars of the strategies' universe into Firestore, checked by a calendar; trades nothing."""
     command: MarketData = errand.command
-    await floor.configure_if_possible()
+    await floor.configure(tolerant=True)
     named, unknown = _named(floor, command.strategies)
     wishes = [await _wish(floor, name) for name in named]
     ones = [one for wish in wishes for one in wish.wanted]
