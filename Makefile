@@ -4,7 +4,8 @@ STACK ?= embedded
 KILLS ?= 200
 SOURCES := $(wildcard schemas functions gateway infra)
 UNIT := $(wildcard tests/schemas tests/functions tests/gateway tests/infra tests/test_*.py)
-WHOLE := $(wildcard tests/clients tests/conformance tests/integration tests/simulation tests/system)
+SIDE_BY_SIDE := $(wildcard tests/simulation)
+WHOLE := $(wildcard tests/clients tests/conformance tests/integration tests/system)
 
 RUN := .venv/bin/python
 PYTEST := $(RUN) -m pytest -q
@@ -37,6 +38,7 @@ check: setup ## style, types, layers and unit tests, in under a minute
 	$(PYTEST) -n auto --dist worksteal $(UNIT)
 
 test: check ## everything: check, then conformance, integration, simulation and system tests
+	$(if $(SIDE_BY_SIDE),$(PYTEST) -n auto --dist worksteal $(SIDE_BY_SIDE))
 	$(if $(WHOLE),$(PYTEST) $(WHOLE))
 
 test-clients: setup ## one script against the simulator, played by ib_async and by IB's own client
