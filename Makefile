@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up check test test-clients test-kill bench mutants nightly lock clean
+.PHONY: help setup demo up check test setup-infra test-infra image-test plan test-clients test-kill bench mutants nightly lock clean
 
 help: ## list the targets
 	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -40,6 +40,20 @@ check: setup ## style, types, layers and unit tests, in under a minute
 test: check ## everything: check, then conformance, integration, simulation and system tests
 	$(if $(SIDE_BY_SIDE),$(PYTEST) -n auto --dist worksteal $(SIDE_BY_SIDE))
 	$(if $(WHOLE),$(PYTEST) $(WHOLE))
+	@$(MAKE) --no-print-directory test-infra
+
+setup-infra: setup
+	@{ bin/setup infra && bin/setup-google-provider; } || test -z "$$REQUIRE_INFRA"
+
+test-infra: setup-infra ## what is deployed, checked offline: Terraform, images, pipelines, manifests, documents
+	$(PYTEST) -n auto --dist worksteal $(wildcard tests/infra_offline)
+
+image-test: setup ## build the images with buildah and run them, as root on Debian, some 3 minutes
+	$(RUN) -m infra.images
+	REQUIRE_IMAGES=1 $(PYTEST) tests/images
+
+plan: setup ## what Terraform would change in your project: MODE=paper|live, with your credentials
+	@bin/plan "$(MODE)"
 
 test-clients: setup ## one script against the simulator, played by ib_async and by IB's own client
 	REQUIRE_CLIENTS=1 $(PYTEST) tests/clients
@@ -54,10 +68,11 @@ mutants: setup ## change the core a little and see that a test fails: [MODULES="
 	@bin/setup mutants
 	$(RUN) -m infra.mutants $(MODULES)
 
-nightly: setup ## the long version: many more hypothesis examples, then bench, then mutants
+nightly: setup-infra ## the long version: many more hypothesis examples, then bench, then mutants
 	HYPOTHESIS_PROFILE=nightly REQUIRE_CLIENTS=1 KILLS="$(KILLS)" $(PYTEST) tests
 	$(RUN) -m infra.bench
 	$(MAKE) mutants
+	$(MAKE) image-test
 
 lock: ## write requirements/*.txt anew from pyproject.toml: [UPGRADE=1]
 	@python=$$(bin/find-python) && $$python -m venv .venv-lock
@@ -66,5 +81,5 @@ lock: ## write requirements/*.txt anew from pyproject.toml: [UPGRADE=1]
 	@rm -rf .venv-lock
 
 clean: ## remove what the other targets made
-	rm -rf .venv .venv-ibapi .venv-lock .venv-mutants .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .google-provider .local/images .venv .venv-ibapi .venv-infra .venv-lock .venv-mutants .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

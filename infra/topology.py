@@ -1,7 +1,7 @@
 """What has to exist on Pub/Sub, as data: topics and subscriptions of one mode, and the schedules.
 
-The only source for the embedded bus, the emulator bootstrap and (later) Terraform. It is generated
-from the message table in `schemas.messages` and from the strategies' own files.
+The only source for the embedded bus, the emulators and Terraform (`infra.topology_json`). It is
+generated from the message table in `schemas.messages` and from the strategies' own files.
 """
 
 import json
@@ -13,14 +13,7 @@ from typing import Final
 from functions.registry import WATCHERS, StrategySpec
 from schemas.codec import encode
 from schemas.commands import EodCheck, MarketData, Reconcile, RiskCheck, Run, Summary
-from schemas.messages import (
-    DEAD_LETTERS,
-    TOPICS,
-    Market,
-    Report,
-    Targets,
-    topic_name,
-)
+from schemas.messages import DEAD_LETTERS, TOPICS, Market, Report, Targets, topic_name
 from schemas.values import Mode, check_strategy_id
 from schemas.watch import Scheduled, Watch
 
@@ -29,6 +22,9 @@ TIME_ZONE: Final = "America/New_York"
 
 WATCHDOG_CRON: Final = "*/5 * * * *"
 """The watchdog's period: five minutes, so that a dead gateway is known of before most runs."""
+
+DEAD_LETTER_DAYS: Final = 31
+"""How long a dead letter waits for somebody to look at it; as long as Pub/Sub keeps anything."""
 
 
 type Chore = MarketData | Reconcile | RiskCheck | EodCheck | Summary
@@ -51,7 +47,8 @@ class Subscription:
     """One subscription. `entry_point` names the function it is pushed to; None means pull.
 
     `filter` holds attribute equalities that all must match. Attempts and delays are Pub/Sub's
-    dead-letter and retry policies; `dead_letter_topic` None means redelivery without end.
+    dead-letter and retry policies; `dead_letter_topic` None means redelivery without end. Pub/Sub
+    keeps what nobody has acknowledged for `retention_days`.
     """
 
     name: str
@@ -63,6 +60,7 @@ class Subscription:
     delivery_attempts_max: int = 5
     retry_delay_seconds_min: float = 1.0
     retry_delay_seconds_max: float = 60.0
+    retention_days: int = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +140,9 @@ def _readers(mode: Mode) -> Iterator[Subscription]:
 
     A dead letter without a subscription would be lost at once.
     """
-    for topic in (TOPICS[Report], DEAD_LETTERS):
-        yield Subscription(name=f"{topic}-reader-{mode}", topic=topic_name(topic, mode))
+    for topic, days in ((TOPICS[Report], 7), (DEAD_LETTERS, DEAD_LETTER_DAYS)):
+        name = f"{topic}-reader-{mode}"
+        yield Subscription(name, topic_name(topic, mode), retention_days=days)
 
 
 def _schedules(mode: Mode, strategies: Mapping[str, StrategySpec]) -> Iterator[Schedule]:

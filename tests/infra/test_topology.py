@@ -10,9 +10,7 @@ from functions.registry import STRATEGIES, WATCHERS, StrategySpec, specs
 from gateway.core import checkup
 from infra.topology import Schedule, Topology, market_subscription, topology
 from schemas.codec import decode, decode_command
-from schemas.commands import (
-    Run,
-)
+from schemas.commands import Run
 from schemas.messages import topic_name
 from schemas.settings import StrategyDocument
 from schemas.values import BarSpec, Contract, Mode

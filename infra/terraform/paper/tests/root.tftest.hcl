@@ -1,0 +1,26 @@
+# The root is the module, of one mode.
+
+mock_provider "google" {}
+
+variables {
+  project_id          = "a-paper-project"
+  account             = "DU1234567"
+  commander_instances = 1
+  commander_image     = "us-east4-docker.pkg.dev/a-paper-project/ib-trading/gateway@sha256:1111111111111111111111111111111111111111111111111111111111111111"
+  functions_image     = "us-east4-docker.pkg.dev/a-paper-project/ib-trading/functions@sha256:2222222222222222222222222222222222222222222222222222222222222222"
+  gateway_image       = "us-east4-docker.pkg.dev/a-paper-project/ghcr/gnzsnz/ib-gateway@sha256:3333333333333333333333333333333333333333333333333333333333333333"
+}
+
+run "the_mode_is_the_roots" {
+  command = apply
+
+  assert {
+    condition     = output.trading.worker_pool == "ib-trading-paper"
+    error_message = "The root paper must make the pool of paper."
+  }
+
+  assert {
+    condition     = alltrue([for name in values(output.trading.topics) : endswith(name, "-paper")])
+    error_message = "The root paper must make the topics of paper."
+  }
+}
