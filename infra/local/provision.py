@@ -36,7 +36,8 @@ async def apply(
     A subscription with an entry point is pushed to
     `{push_base_url}/{entry_point}/projects/{project}/topics/{topic}` (functions-framework reads the
     topic out of the path), also when it exists and pushed elsewhere; without a base URL it is
-    pulled. The emulator forgets everything when it ends, so every start of a stack calls this.
+    pulled. `{function}` in the base URL is the entry point's name as a host's, where each has its
+    own. The emulator forgets everything when it ends, so every start of a stack calls this.
     """
     await asyncio.to_thread(_apply, wanted, host, project, push_base_url)
 
@@ -94,7 +95,8 @@ def _push_config(
     if spec.entry_point is None or push_base_url is None:
         return PushConfig()
     path = f"{spec.entry_point}/projects/{project}/topics/{spec.topic}"
-    return PushConfig(push_endpoint=f"{push_base_url}/{path}")
+    base_url = push_base_url.replace("{function}", spec.entry_point.replace("_", "-"))
+    return PushConfig(push_endpoint=f"{base_url}/{path}")
 
 
 def _dead_letter_policy(spec: topology.Subscription, project: str) -> DeadLetterPolicy | None:
