@@ -11,15 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
-from schemas.alerts import (
-    ALERTS,
-    SEVERITIES,
-    UNREADABLE,
-    Alert,
-    AlertDocument,
-    Severity,
-    alert_of,
-)
+from schemas.alerts import ALERTS, SEVERITIES, UNREADABLE, Alert, AlertDocument, Severity, alert_of
 from schemas.codec import Invalid, decode
 from schemas.messages import Report
 from schemas.values import Mode
@@ -34,7 +26,7 @@ SENTENCE_CHARACTERS_MAX: Final = 3000
 """Slack cuts a message at 4,000 characters; the rest is in the log and in the report."""
 
 type Verdict = Literal["new", "repeated", "late", "done"]
-"""Told now; kept back for its window; older than what was told since; told by this very message."""
+"""Told now; kept back for its window; older than what was told since; this very one was told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +72,8 @@ def step(known: AlertDocument | None, alert: Alert, message_id: str, now: dateti
         return Step("done" if known.sent_at else "new", known)
     if known.alert != alert.name:
         return Step("late", known) if alert.report.at < known.at else Step("new", fresh)
+    if _is_the_same(known, alert, now):
+        return Step("done", known)
     if _is_within(known, alert, now):
         return Step("repeated", replace(known, repeated=known.repeated + 1))
     return Step("new", fresh, known.repeated)
@@ -118,14 +112,20 @@ def severity_named(environment: Mapping[str, str]) -> Severity:
     raise ValueError(f"ALERT_WEBHOOK_SEVERITY_MIN is {word!r}, it must be one of {wanted}")
 
 
-def _is_within(known: AlertDocument, alert: Alert, now: datetime) -> bool:
-    """Whether the same was told so recently that it is not told again.
+def _is_the_same(known: AlertDocument, alert: Alert, now: datetime) -> bool:
+    """Whether this very report was told: a gateway that starts may publish it a second time."""
+    told, report = (known.at, known.sentence), alert.report
+    return told == (report.at, report.sentence) and not _is_given_up(known, now)
 
-    Not when it was only meant to be told: its message died on the way to the webhook.
-    """
-    if known.sent_at is None and now - known.claimed_at >= timedelta(seconds=CLAIM_SECONDS):
-        return False
-    return alert.report.at - known.at < alert.rule.window
+
+def _is_within(known: AlertDocument, alert: Alert, now: datetime) -> bool:
+    """Whether the same was told so recently that it is not told again."""
+    return alert.report.at - known.at < alert.rule.window and not _is_given_up(known, now)
+
+
+def _is_given_up(known: AlertDocument, now: datetime) -> bool:
+    """Whether it was only meant to be told: its message died on the way to the webhook."""
+    return known.sent_at is None and now - known.claimed_at >= timedelta(seconds=CLAIM_SECONDS)
 
 
 def _claimed(alert: Alert, message_id: str, now: datetime) -> AlertDocument:

@@ -12,12 +12,7 @@ from typing import Final
 
 from cronsim import CronSimError
 
-from functions.sessions import (
-    KNOWN_UNTIL,
-    due_times,
-    session_at,
-    weekly,
-)
+from functions.sessions import KNOWN_UNTIL, due_times, session_at, weekly
 from schemas.alerts import ALERTS, Told, WatchdogDocument
 from schemas.documents import LeaseDocument, SnapshotDocument
 from schemas.messages import Report

@@ -6,20 +6,20 @@ from typing import Final
 from gateway.archive import run_path
 from gateway.core import wishes
 from gateway.core.batch_limits import TARGETS_VANISHED
-from gateway.core.events import NetAsked, NetCause, RunOpened
+from gateway.core.events import NetAsked, NetCause, RunOpened, WishesApproved
 from gateway.errand import CommandRefused, Errand
 from gateway.floor import Floor
-from schemas.commands import (
-    Approve,
-)
+from schemas.commands import Approve
 from schemas.documents import RunDocument
 
 _NO_OVERLAY: Final[wishes.Overlay] = {}
 
 
 async def approve(floor: Floor, errand: Errand) -> RunDocument | None:
-    """Net now what the run named wanted, without the guard that stopped it; the net closes the run.
+    """Net now what the run named wanted; the net closes the run.
 
+    The guard that stopped it lets it pass until those strategies say something newer: so the second
+    half of a flip, and what waits for a cancel, need no second approval.
     Raises `CommandRefused` unless that guard stopped it and nobody has said anything newer.
     """
     command: Approve = errand.command
@@ -32,8 +32,8 @@ async def approve(floor: Floor, errand: Errand) -> RunDocument | None:
             f"say allocate, and approve what that run refuses"
         )
     floor.happen(RunOpened(replace(errand.run, state="ASKED", deadline=floor.now)))
-    waived = frozenset({TARGETS_VANISHED})
-    floor.happen(NetAsked(NetCause("approve", errand.run.run_id, waived=waived)))
+    floor.happen(WishesApproved(tuple(sorted({one.strategy for one in stopped.wanted}))))
+    floor.happen(NetAsked(NetCause("approve", errand.run.run_id)))
     return None
 
 

@@ -7,11 +7,12 @@ from decimal import Decimal
 from typing import Any, cast
 
 from gateway.core.configuration import COMMON, overlaid
-from gateway.core.records import Documents, Stored
+from gateway.core.records import Documents, Stored, whole
 from gateway.ports import Create, Delete, Document, Put, Reads, Store, Write
 from gateway.store_rules import check_document_path
 from schemas import codec
 from schemas.documents import (
+    ExecutionDocument,
     GenerationDocument,
     LatchesDocument,
     LedgerDocument,
@@ -47,6 +48,11 @@ class Archive:
         """One document, or None."""
         found = await self.store.get(path)
         return None if found is None else decoded(kind, path, found)
+
+    async def order(self, path: str) -> OrderDocument | None:
+        """An order with all its executions, or None."""
+        found = await self.read(OrderDocument, path)
+        return None if found is None else await self._whole(found)
 
     async def collection[T](self, kind: type[T], collection: str) -> dict[str, T]:
         """The documents of a collection by their last path segment."""
@@ -104,6 +110,7 @@ class Archive:
         root = f"positions/{self.mode}"
         holdings = await self.store.list(f"{root}/holdings")
         ledgers = {path.rpartition("/")[2]: data for path, data in holdings.items()}
+        orders = await self.collection(OrderDocument, f"{root}/openOrders")
         return Stored(
             latches=await self.read(LatchesDocument, path_of(LatchesDocument, mode=self.mode))
             or LatchesDocument(),
@@ -114,7 +121,7 @@ class Archive:
                 if name != ALL_POSITIONS
             },
             targets=await self.collection(TargetsDocument, f"{root}/targets"),
-            orders=await self.collection(OrderDocument, f"{root}/openOrders"),
+            orders={ref: await self._whole(order) for ref, order in orders.items()},
             generations=await self.collection(GenerationDocument, f"{root}/generations"),
         )
 
@@ -134,6 +141,12 @@ class Archive:
             except codec.Invalid as error:
                 wrong.append(f"{error}; it stays open, set its state to DONE by hand")
         return runs, wrong
+
+    async def _whole(self, order: OrderDocument) -> OrderDocument:
+        if not order.executions_apart:
+            return order
+        found = await self.store.find("executions", "order_ref", order.order_ref)
+        return whole(order, (decoded(ExecutionDocument, *one) for one in found.items()))
 
     def _decoded[T](self, kind: type[T], path: str, data: Document) -> T:
         """The typed document; the same object as long as the data are the same."""

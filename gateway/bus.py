@@ -5,13 +5,14 @@ before it touches anything of ours. `PUBSUB_EMULATOR_HOST` is honoured when a bu
 """
 
 import asyncio
+import contextlib
 import functools
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from google.api_core import exceptions
 from google.api_core.retry import Retry, if_exception_type
@@ -33,6 +34,9 @@ from google.cloud.pubsub_v1.types import (
 from gateway.bus_rules import check_message
 from gateway.ports import Delivery, Denied, Unavailable
 
+FAREWELL_SECONDS: Final = 0.2
+"""So long a server may take to end a stream that we half-closed; then it is cancelled."""
+
 
 @dataclass(frozen=True, slots=True)
 class BusSettings:
@@ -51,9 +55,10 @@ class BusSettings:
     # The client extends leases in steps of this length: what a killed process held comes again
     # after one step. 10 is the least that Pub/Sub allows, and the client's own steps grow to 60.
     lease_extension_seconds: int = 10
-    # A delivery that is neither acked nor nacked for so long belongs to a loop that hangs: no step
-    # of ours, what-if answers of IB included, may take a minute.
-    lease_seconds_max: float = 600.0
+    # Targets that nobody can resolve while IB is away stay unsettled here. What comes again counts
+    # as one of the five attempts before the dead letters: an hour each, the client's own default,
+    # outlasts IB's maintenance; ten minutes did not. Who dies holds nothing longer than one step.
+    lease_seconds_max: float = 3600.0
 
 
 _TRANSIENT = if_exception_type(
@@ -104,7 +109,9 @@ class GoogleBus:
 
         What `deliver` raises fails the subscription; the message comes again to another one.
         """
-        running = GoogleSubscription(subscription, deliver, self._settings.close_deadline_seconds)
+        give_back = functools.partial(self._give_back, subscription)
+        seconds = self._settings.close_deadline_seconds
+        running = GoogleSubscription(subscription, deliver, seconds, give_back)
         running.start(functools.partial(self._stream, subscription))
         self._subscriptions.append(running)
         return running
@@ -155,6 +162,21 @@ class GoogleBus:
         self._publisher.transport.close()
         self._subscriber.close()
 
+    def _give_back(self, subscription: str, ack_ids: Sequence[str]) -> None:
+        """Have messages delivered anew at once; it blocks. Without it they come after their lease.
+
+        A nack would not do: the client sends none any more once its stream has ended, and before
+        that the message would come to this very stream again.
+        """
+        with contextlib.suppress(exceptions.GoogleAPIError):
+            self._subscriber.modify_ack_deadline(
+                subscription=f"projects/{self._project}/subscriptions/{subscription}",
+                ack_ids=ack_ids,
+                ack_deadline_seconds=0,
+                retry=None,
+                timeout=self._settings.close_deadline_seconds,
+            )
+
     def _stream(self, subscription: str, callback: Callable[[Any], None]) -> "Future[object]":
         """Open a streaming pull; `callback` is called on the client's thread."""
         settings = self._settings
@@ -177,11 +199,19 @@ class GoogleSubscription:
     """A running streaming pull; see `gateway.ports.Subscription`."""
 
     def __init__(
-        self, name: str, deliver: Callable[[Delivery], None], close_deadline_seconds: float
+        self,
+        name: str,
+        deliver: Callable[[Delivery], None],
+        close_deadline_seconds: float,
+        give_back: Callable[[Sequence[str]], None],
     ) -> None:
         self._name = name
         self._deliver = deliver
         self._close_deadline_seconds = close_deadline_seconds
+        self._give_back = give_back
+        self._held: dict[str, None] = {}
+        """The ack ids of what was received and not settled, in the order of arrival."""
+        self._returning: Future[None] | None = None
         self._loop = asyncio.get_running_loop()
         self._stream: Future[object] | None = None
         self._stopping = False
@@ -210,7 +240,11 @@ class GoogleSubscription:
                 await self._ended.wait()
         except TimeoutError:
             # The client's threads hang in a dead connection; they are daemons and deliver nothing.
+            self._held.clear()
             self._finish(None)
+        if self._returning is not None:
+            returned = asyncio.wrap_future(self._returning)
+            await asyncio.wait([returned], timeout=self._close_deadline_seconds)
 
     def _on_message(self, message: Any) -> None:
         """On the client's thread: hop to the loop; without a loop, give the message back."""
@@ -225,25 +259,51 @@ class GoogleSubscription:
             self._loop.call_soon_threadsafe(self._finish, stream.exception())
 
     def _receive(self, message: Any) -> None:
+        self._held[message.ack_id] = None
         if self._stopping:
-            message.nack()
-            return
+            return  # given back when there is no stream any more that it could come to
+        delivery = _delivery(self._name, message, functools.partial(self._settle, message.ack_id))
         try:
-            self._deliver(_delivery(self._name, message))
+            self._deliver(delivery)
         except Exception as error:
-            message.nack()
             self._error = error  # wait() raises it
             self._stop()
 
+    def _settle(self, ack_id: str, how: Callable[[], None]) -> None:
+        """Ack or nack; called from any thread."""
+        self._held.pop(ack_id, None)
+        how()
+
+    def _say_farewell(self) -> None:
+        """Half-close the stream; cancelling alone resets it.
+
+        The emulator takes a stream that was reset for alive, and goes on offering messages to it:
+        of 40 published after such a close all came late, the last after 22 s, or some never.
+        Google's client has no public way to end its requests.
+        """
+        manager: Any = getattr(self._stream, "_StreamingPullFuture__manager", None)
+        requests: Any = getattr(getattr(manager, "_rpc", None), "_request_queue", None)
+        if requests is not None:
+            requests.put(None)
+
     def _stop(self) -> None:
-        self._stopping = True
+        if not self._stopping:
+            self._stopping = True
+            self._say_farewell()
+            self._loop.call_later(FAREWELL_SECONDS, self._cancel)
+
+    def _cancel(self) -> None:
         if self._stream and not self._ended.is_set():
             self._stream.cancel()
 
     def _finish(self, error: BaseException | None) -> None:
         if isinstance(error, exceptions.NotFound):
             error = LookupError(f"there is no subscription {self._name!r}: {error}")
-        self._error = self._error or error
+        if not self._stopping:  # else it ended because we wanted it to
+            self._error = self._error or error
+        held, self._held = list(self._held), {}
+        if held:
+            self._returning = _on_daemon(lambda: self._give_back(held))
         self._ended.set()
 
 
@@ -302,7 +362,9 @@ def _short(path: str) -> str:
     return path.rpartition("/")[2]
 
 
-def _delivery(subscription: str, message: Any) -> Delivery:
+def _delivery(
+    subscription: str, message: Any, settle: Callable[[Callable[[], None]], None]
+) -> Delivery:
     time: datetime = message.publish_time  # a subclass of Google's, which we do not pass on
     return Delivery(
         subscription=subscription,
@@ -311,6 +373,6 @@ def _delivery(subscription: str, message: Any) -> Delivery:
         attributes=dict(message.attributes),
         publish_time=datetime.combine(time.date(), time.time(), tzinfo=UTC),
         delivery_attempt=message.delivery_attempt or 0,
-        ack=message.ack,
-        nack=message.nack,
+        ack=functools.partial(settle, message.ack),
+        nack=functools.partial(settle, message.nack),
     )

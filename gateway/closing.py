@@ -41,14 +41,17 @@ async def close_all(floor: Floor, errand: Errand) -> RunDocument | None:
     event = _closed(floor, command, run_id)  # EXTERNAL by what the broker has told just now
     if not event.closures:
         return floor.finished(errand.run, "done", "EXTERNAL holds nothing: there is no more to do")
-    floor.opened[run_id] = errand.run
-    if command.dry_run:
-        closures = event.closures
-        floor.happen(NetAsked(NetCause(CLOSE_ALL, run_id, dry_run=True, closing=closures)))
-        return None
-    floor.happen(event)
-    floor.happen(NetAsked(NetCause(CLOSE_ALL, run_id)))
+    net_closed(floor, errand.run, event)
     return None
+
+
+def net_closed(floor: Floor, run: RunDocument, event: Closed) -> None:
+    """Close and net; the net closes the run. A dry run closes nothing but for its own net."""
+    floor.opened[run.run_id] = run
+    if not run.dry_run:
+        floor.happen(event)
+    closures = event.closures if run.dry_run else {}
+    floor.happen(NetAsked(NetCause(CLOSE_ALL, run.run_id, run.dry_run, closing=closures)))
 
 
 def _closed(floor: Floor, command: CloseAll, run_id: str) -> Closed:

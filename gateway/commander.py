@@ -25,6 +25,8 @@ from gateway.core.orders import second_look_at
 from gateway.core.records import restored
 from gateway.floor import Doors, Floor
 from gateway.intake import RUN_ID_CHARACTERS_MAX, Intake
+from gateway.livez import Pulse, standstill
+from gateway.patience import ClientIdTaken
 from gateway.ports import AlreadyExists, Delivery, Subscription
 from gateway.session import BrokerUnavailable
 from schemas import codec
@@ -65,6 +67,12 @@ PUT_OFF_SECONDS: Final = 10.0
 
 HALT_BY_HAND: Final = "control"
 """Stands among the messages that said halt for what a person wrote instead of publishing it."""
+
+LOOP_STANDSTILL_SECONDS: Final = 300.0
+"""Without a turn of the loop or a question to the broker, of which the longest takes 60 s."""
+
+LINE_STANDSTILL_SECONDS: Final = 120.0
+"""Without another attempt to reach the broker; each takes 15 s at most."""
 
 WAITING_RUNS_MAX: Final = 100
 """Runs that may wait for the open one; a schedule never makes two."""
@@ -115,13 +123,15 @@ class Commander:
         self.floor = Floor(doors, Desk(mode), Desk(mode))
         self._intake = Intake(self.floor)
         self._waiting_runs: deque[tuple[Command, RunDocument]] = deque()
-        self._put_off: list[Delivery] = []
+        self._put_off: dict[str, Delivery] = {}
         self._retry: asyncio.TimerHandle | None = None
         self._sent: dict[str, float] = {}
         self._recovered = False
         self._handling = False
         self._stopping = asyncio.Event()
         self._line_lost = asyncio.Event()
+        self._turning = Pulse("the loop", LOOP_STANDSTILL_SECONDS)
+        self._dialling = Pulse("the way to the broker", LINE_STANDSTILL_SECONDS)
 
     @property
     def is_idle(self) -> bool:
@@ -131,6 +141,14 @@ class Commander:
         nothing_due = desk.run is None and desk.cause is None and not coalesced
         waiting = self.inbox.waiting or self._waiting_runs or self._put_off
         return self._recovered and nothing_due and not waiting and not self._handling
+
+    @property
+    def standstill(self) -> str:
+        """What stands still, for `gateway.livez`; empty also while it waits as long as it takes:
+        for the lease, for a login at the broker, for a message."""
+        doors = self.floor.doors
+        self._turning.beat_at = max(self._turning.beat_at, doors.session.asked_at)
+        return standstill([self._turning, self._dialling, doors.lease.pulse])
 
     def stop(self) -> None:
         """Ask the loop to end after the batch in hand; `STOP_SECONDS` later it is cut off."""
@@ -191,24 +209,48 @@ class Commander:
 
     async def _loop(self) -> None:
         while not self._stopping.is_set():
-            await self.handle(await self.inbox.take(self._patience()))
+            self._turning.rest()
+            items = await self.inbox.take(self._patience())
+            self._turning.beat()
+            await self.handle(items)
 
     async def _recover(self) -> None:
         """Read what the last gateway left, ask the broker what happened since [R1]."""
+        self._turning.beat()
         floor, archive = self.floor, self.floor.doors.archive
         desk = restored(replace(floor.desk, epoch=floor.doors.lease.epoch), await archive.stored())
         floor.desk = floor.persisted = desk
         await floor.configure(tolerant=True)
         floor.persisted = floor.desk
+        await floor.outbox.go_on(archive)
         runs, wrong = await archive.unfinished_runs()
         details = {"alert": "configuration_wrong"}
         floor.tell(Report("alert", floor.now, floor.mode, said, details=details) for said in wrong)
         for run in runs:
             await floor.write_run(floor.finished(run, "interrupted", "the gateway ended meanwhile"))
-        await floor.doors.session.connect()
-        floor.happen(Connection(up=True, reason="connected"))
-        await floor.reconcile()
+        await self._log_in()
         await self._cancel_again()
+
+    async def _log_in(self) -> None:
+        """Connect and read, as often as it takes: a login may wait hours for a second factor, and a
+        gateway that ended meanwhile would end the IB Gateway beside it, which would ask again.
+
+        Raises `ClientIdTaken` and `Unsafe`, which no login heals.
+        """
+        said = ""
+        while True:
+            self._turning.beat()
+            try:
+                await self.floor.doors.session.connect()
+                self.floor.happen(Connection(up=True, reason="connected"))
+                return await self.floor.reconcile()
+            except ClientIdTaken:
+                raise
+            except (BrokerUnavailable, TimeoutError) as error:
+                if str(error) != said:
+                    said = str(error)
+                    log.warning("waits for the broker: %s", said)
+            await asyncio.sleep(RECONNECT_SECONDS)
 
     def _subscribe(self, topic: str, deliver: Callable[[Delivery], None]) -> Subscription:
         return self.floor.doors.bus.subscribe(f"gateway-{topic}-{self.floor.mode}", deliver)
@@ -241,7 +283,8 @@ class Commander:
             return
         if control.state is TradingState.HALTED:
             self.floor.halts_heard.add(HALT_BY_HAND)
-        self.inbox.put(ControlWritten())
+        if ControlWritten() not in self.inbox.waiting:
+            self.inbox.put(ControlWritten())
 
     def _patience(self) -> float | None:
         """How long to wait for events: not at all long while something depends on the clock."""
@@ -252,7 +295,7 @@ class Commander:
         orders = desk.orders.values()
         now = self.floor.now
         awaited = any(o.state == "PENDING" or second_look_at(o, now) is not None for o in orders)
-        return TICK_SECONDS if clocked or awaited else None
+        return TICK_SECONDS if clocked or awaited else self.floor.outbox.pause_seconds
 
     async def _take_up(self, item: Item) -> Delivery | None:
         """Take one item up into the desk; a delivery to be acked later is returned."""
@@ -272,11 +315,14 @@ class Commander:
 
     async def _take_up_targets(self, delivery: Delivery) -> Delivery | None:
         """A broker that does not answer is no fault of the message: it waits or comes again."""
+        known = self._put_off.pop(delivery.message_id, None)
         try:
             said = await self._intake.targets(delivery)
         except BrokerUnavailable as error:
-            log.warning("message %s waits for the broker: %s", delivery.message_id, error)
-            self._put_off.append(delivery)  # nacked, it would soon be a dead letter
+            if known is None:
+                log.warning("message %s waits for the broker: %s", delivery.message_id, error)
+            # Nacked, it would soon be a dead letter; what comes again has the lease that counts.
+            self._put_off[delivery.message_id] = delivery
             return None
         finally:
             self._retry_later()
@@ -285,14 +331,14 @@ class Commander:
         return delivery
 
     def _retry_later(self) -> None:
-        """One at a time, for each may hold up the loop as long as the broker has for an answer."""
+        """All of them: the session lets one of them wait for a silent broker, not each."""
         if self._put_off and self._retry is None and self.floor.doors.session.connected:
             self._retry = asyncio.get_running_loop().call_later(PUT_OFF_SECONDS, self._try_again)
 
     def _try_again(self) -> None:
         self._retry = None
-        if self._put_off:
-            self.inbox.put(self._put_off.pop(0))
+        for delivery in self._put_off.values():
+            self.inbox.put(delivery)
 
     def _take_up_broker(self, event: BrokerEvent) -> None:
         self.floor.happen(event)
@@ -315,7 +361,7 @@ class Commander:
         elif len(self._waiting_runs) < WAITING_RUNS_MAX:
             self._waiting_runs.append((command, run))
         else:
-            reason = f"{WAITING_RUNS_MAX} runs wait already"
+            reason = f"{WAITING_RUNS_MAX} runs wait already; say it again when they are done"
             await self.floor.write_run(self.floor.finished(run, "refused", reason))
 
     async def _started(self, command: Command, delivery: Delivery) -> RunDocument | None:
@@ -335,7 +381,7 @@ class Commander:
             if len(run.run_id) > RUN_ID_CHARACTERS_MAX:
                 raise ValueError(f"more than {RUN_ID_CHARACTERS_MAX} characters")
         except ValueError as error:
-            await self._intake.bury(delivery, f"run_id: {error}")
+            await self._intake.bury(delivery, f"run_id: {error}; give another one, or none")
             return None
         try:
             await self.floor.doors.archive.write({}, {path: run})
@@ -400,9 +446,11 @@ class Commander:
         """When the line is lost, try until the broker is back; what happened is read then."""
         session = self.floor.doors.session
         while True:
+            self._dialling.rest()
             await self._line_lost.wait()
             self._line_lost.clear()
             while not session.connected:
+                self._dialling.beat()
                 await asyncio.sleep(RECONNECT_SECONDS)
                 with suppress(BrokerUnavailable, TimeoutError):
                     if not session.connected:
@@ -418,8 +466,8 @@ class Commander:
         with suppress(BrokerUnavailable):
             await self.floor.reconcile()
             await self._cancel_again()
-        put_off, self._put_off = self._put_off, []
-        for delivery in put_off:
+            self.floor.net_again()
+        for delivery in self._put_off.values():
             self.inbox.put(delivery)
 
 

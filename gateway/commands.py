@@ -16,7 +16,7 @@ from gateway.cash_balance import cash_balance
 from gateway.closing import close_all, reopened
 from gateway.core import closing, configuration, holdings, telling
 from gateway.core.events import Adopted, NetAsked, NetCause, Resumed, RunOpened
-from gateway.core.settlement import CannotSettle
+from gateway.core.settlement import CannotSettle, is_called
 from gateway.day_checks import eod_check, risk_check, summary
 from gateway.dealing import cancel
 from gateway.errand import CommandRefused, Errand
@@ -127,7 +127,11 @@ async def _adopt(floor: Floor, errand: Errand) -> RunDocument:
     await floor.look_around(tolerant=True)
     contract, missing = _unexplained(floor, command)
     if command.to != EXTERNAL and command.to not in floor.desk.strategies:
-        raise CommandRefused(f"to: {command.to!r} is neither EXTERNAL nor a known strategy")
+        known = ", ".join(sorted(floor.desk.strategies)) or "none"
+        raise CommandRefused(
+            f"to: {command.to!r} is neither EXTERNAL nor a known strategy ({known}); name one of "
+            f"them, or make strategies/{command.to} first"
+        )
     entry = LedgerEntry(
         source=f"adopt-{errand.run.run_id}",
         at=floor.now,
@@ -135,7 +139,7 @@ async def _adopt(floor: Floor, errand: Errand) -> RunDocument:
         cost=missing * command.price * contract.multiplier,
     )
     floor.happen(Adopted(contract, command.to, entry))
-    said = f"{missing:+f} {contract.symbol} to {command.to} at {command.price:f}"
+    said = f"{missing:+f} {contract.name} to {command.to} at {command.price:f}"
     return floor.finished(errand.run, "done", said)
 
 
@@ -168,8 +172,8 @@ async def _set_state(floor: Floor, errand: Errand, state: TradingState) -> None:
     command = errand.command
     control = ControlDocument(state, command.by, command.reason, floor.now)
     path = path_of(ControlDocument, mode=floor.mode)
-    await floor.doors.archive.write({path: control})
     floor.happen(control)
+    await floor.write({path: control})
 
 
 def _unexplained(floor: Floor, command: Adopt) -> tuple[Contract, Decimal]:
@@ -179,7 +183,7 @@ def _unexplained(floor: Floor, command: Adopt) -> tuple[Contract, Decimal]:
         con_id: missing
         for con_id, missing in desk.unexplained.items()
         if con_id == command.con_id
-        or (not command.con_id and contracts[con_id].symbol == command.symbol)
+        or (not command.con_id and is_called(contracts[con_id], command.symbol))
     }
     if len(found) != 1:
         raise CommandRefused(
@@ -189,7 +193,8 @@ def _unexplained(floor: Floor, command: Adopt) -> tuple[Contract, Decimal]:
     ((con_id, missing),) = found.items()
     if command.quantity is not None and command.quantity != missing:
         raise CommandRefused(
-            f"quantity: {command.quantity:f} {command.symbol}, but {missing:f} is UNEXPLAINED"
+            f"quantity: {command.quantity:f} {command.symbol}, but {missing:f} is UNEXPLAINED; say "
+            f"that quantity, or none"
         )
     return contracts[con_id], missing
 
@@ -205,7 +210,10 @@ def _check_configuration(floor: Floor) -> None:
 def _check_capital(floor: Floor) -> None:
     values = floor.desk.values
     if values is None or values.net_liquidation <= 0:
-        raise CommandRefused("net liquidation is missing or 0; nothing can be sized")
+        raise CommandRefused(
+            "net liquidation is missing or 0, so nothing can be sized; look at the account in IB's "
+            "own client, then say run again"
+        )
 
 
 def _asked(
@@ -216,9 +224,12 @@ def _asked(
     refusals = []
     for name in named or ():
         if name not in known:
-            refusals.append(RefusalEntry("strategy", f"strategy {name!r} is not known"))
+            hint = f"name some of {', '.join(sorted(known)) or 'none'}"
+            sentence = f"strategy {name!r} is not known; {hint}"
+            refusals.append(RefusalEntry("strategy", sentence))
         elif not known[name].enabled:
-            refusals.append(RefusalEntry("strategy", f"strategy {name} is not enabled"))
+            sentence = f"strategy {name} is not enabled; set enabled in strategies/{name}"
+            refusals.append(RefusalEntry("strategy", sentence))
     wanted = known if named is None else [name for name in dict.fromkeys(named) if name in known]
     asked = [n for n in wanted if known[n].enabled and known[n].universe]
     shut = [name for name in asked if name in floor.desk.closed]

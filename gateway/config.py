@@ -5,10 +5,11 @@ What people may change while it runs lives in Firestore (`schemas.documents.Sett
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from gateway.clock import Clock, SharedClock, WallClock
+from gateway.core.broker import masked
 from gateway.inquiry import SessionSettings
 from gateway.safety import PORTS, Unsafe, check_address
 from schemas.settings import TIME_OF_DAY
@@ -56,6 +57,12 @@ class Config:
     ib_daily_restart: str = ""
     """When the IB Gateway restarts each day, New York time, such as 23:45; told by the doctor."""
 
+    livez_port: int = 0
+    """Where the platform may ask whether this process gets anywhere (`gateway.livez`); 0: nowhere.
+
+    The commander and the guard need one each: they share a network.
+    """
+
 
 def from_environment(environment: Mapping[str, str]) -> Config:
     """The settings that the environment describes. Raises `Misconfigured`."""
@@ -63,7 +70,7 @@ def from_environment(environment: Mapping[str, str]) -> Config:
     mode = _mode(environment)
     config = Config(
         mode=mode,
-        google_cloud_project=_required(environment, "GOOGLE_CLOUD_PROJECT"),
+        google_cloud_project=_project(environment),
         owner=environment.get("OWNER") or "gateway",  # without one, a lease counts as free
         ib_host=environment.get("IB_HOST", "127.0.0.1"),
         ib_port=_number(environment, "IB_PORT", PORTS[mode][0], 65_535),
@@ -73,9 +80,15 @@ def from_environment(environment: Mapping[str, str]) -> Config:
         clock_file=Path(clock_file) if clock_file else None,
         ib_doctor_client_id=_number(environment, "IB_DOCTOR_CLIENT_ID", 3, 999_999),
         ib_daily_restart=_time_of_day(environment, "IB_DAILY_RESTART"),
+        livez_port=_number(environment, "LIVEZ_PORT", 0, 65_535, lowest=0),
     )
     _check(config)
     return config
+
+
+def mode_and_project(environment: Mapping[str, str]) -> tuple[Mode, str]:
+    """What is needed where no broker is asked. Raises `Misconfigured`."""
+    return _mode(environment), _required(environment, "GOOGLE_CLOUD_PROJECT")
 
 
 def _check(config: Config) -> None:
@@ -121,8 +134,10 @@ def clock_of(config: Config) -> Clock:
 
 
 def described(config: Config) -> str:
-    """The settings in one line, for the log at start; there are no secrets among them."""
-    return " ".join(f"{field.name}={getattr(config, field.name)}" for field in fields(config))
+    """The settings in one line, for the log at start: no secret, and no account in full."""
+    accepted = config.live_trading_accepted
+    shown = replace(config, live_trading_accepted=masked(accepted) if accepted else "")
+    return " ".join(f"{field.name}={getattr(shown, field.name)}" for field in fields(shown))
 
 
 def _mode(environment: Mapping[str, str]) -> Mode:
@@ -130,6 +145,17 @@ def _mode(environment: Mapping[str, str]) -> Mode:
     if value not in list(Mode):
         raise Misconfigured(f"MODE must be paper or live, not {value!r}")
     return Mode(value)
+
+
+def _project(environment: Mapping[str, str]) -> str:
+    """Google's client fails on a project's name, which is not its id, with a traceback."""
+    name = _required(environment, "GOOGLE_CLOUD_PROJECT")
+    if not re.fullmatch(r"[a-z][a-z0-9.:-]*", name):
+        raise Misconfigured(
+            "GOOGLE_CLOUD_PROJECT must be a project's id such as my-project-123, not its name "
+            f"{name!r}"
+        )
+    return name
 
 
 def _required(environment: Mapping[str, str], name: str) -> str:
@@ -146,8 +172,10 @@ def _time_of_day(environment: Mapping[str, str], name: str) -> str:
     return text
 
 
-def _number(environment: Mapping[str, str], name: str, default: int, highest: int) -> int:
+def _number(
+    environment: Mapping[str, str], name: str, default: int, highest: int, lowest: int = 1
+) -> int:
     text = environment.get(name, str(default))
-    if not re.fullmatch(r"\d{1,6}", text) or not 1 <= int(text) <= highest:
-        raise Misconfigured(f"{name} must be a number from 1 to {highest}, not {text!r}")
+    if not re.fullmatch(r"\d{1,6}", text) or not lowest <= int(text) <= highest:
+        raise Misconfigured(f"{name} must be a number from {lowest} to {highest}, not {text!r}")
     return int(text)

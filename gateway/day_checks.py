@@ -10,9 +10,9 @@ from datetime import date, timedelta
 from typing import Final
 
 from gateway import calendar, dealing
-from gateway.closing import CLOSE_ALL
+from gateway.closing import net_closed
 from gateway.core import closing, findings, holdings, valuation
-from gateway.core.events import Checked, NetAsked, NetCause
+from gateway.core.events import Checked
 from gateway.core.findings import Finding
 from gateway.core.hours import in_new_york
 from gateway.errand import Errand
@@ -60,19 +60,11 @@ async def eod_check(floor: Floor, errand: Errand) -> RunDocument | None:
 
 def _flat(floor: Floor, errand: Errand, found: Sequence[Finding]) -> RunDocument | None:
     """Close all books for today; the net that does it closes the run."""
-    command: EodCheck = errand.command
-    run_id = errand.run.run_id
     if floor.desk.trading_state is TradingState.HALTED:
         sentence = "enforce_flat_eod: trading is halted, so nothing is closed; sell by hand, or say"
         return _found(floor, errand, [*found, Finding(f"{sentence} reduce_only", is_alert=True)])
-    event = closing.for_today(floor.desk, run_id, floor.now)
-    floor.opened[run_id] = _told(floor, errand.run, found)
-    if command.dry_run:
-        cause = NetCause(CLOSE_ALL, run_id, dry_run=True, closing=event.closures)
-    else:
-        floor.happen(event)
-        cause = NetCause(CLOSE_ALL, run_id)
-    floor.happen(NetAsked(cause))
+    event = closing.for_today(floor.desk, errand.run.run_id, floor.now)
+    net_closed(floor, _told(floor, errand.run, found), event)
     return None
 
 
@@ -124,7 +116,9 @@ def _told(floor: Floor, run: RunDocument, found: Sequence[Finding]) -> RunDocume
             floor.mode,
             f"{run.command}: {one.sentence}",
             run_id=run.run_id,
-            details={"alert": "check_finding"},
+            symbol=one.symbol,
+            con_id=one.con_id,
+            details={"alert": one.alert},
         )
         for one in found
         if one.is_alert

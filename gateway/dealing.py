@@ -10,6 +10,7 @@ from gateway import journal
 from gateway.closing import with_story
 from gateway.core import cash, closing, door, margin, telling, wishes
 from gateway.core.broker import MarginPreview
+from gateway.core.dues import left_due
 from gateway.core.events import (
     CancelAsked,
     Journaled,
@@ -49,8 +50,9 @@ class _Deal:
 async def carry_out(floor: Floor, cause: NetCause) -> None:
     """Make the net that is due and act on it; close its run. Raises what the doors raise.
 
-    A broker that does not answer leaves nothing planned: the run is closed as failed. So does a
-    configuration that cannot be read: the run is closed as refused, naming the document.
+    A broker that does not answer leaves nothing planned: the run is closed as failed, and what the
+    end of an order made due stays due (`core.dues`). Nor does a configuration that cannot be read:
+    the run is closed as refused, naming the document.
     """
     run = _run(floor, cause)
     try:
@@ -59,7 +61,7 @@ async def carry_out(floor: Floor, cause: NetCause) -> None:
         await price(floor, _tradable(floor, cause))
         deal = await _admitted(floor, cause)
     except BrokerUnavailable as error:
-        await _close(floor, floor.finished(run, "failed", str(error)))
+        await _close(floor, floor.finished(run, "failed", _failure(floor, error)), failed=True)
         return
     except Invalid as error:
         await _close(floor, floor.finished(run, "refused", str(error)))
@@ -132,7 +134,7 @@ async def _told[T](
     except (BrokerUnavailable, Unresolved) as error:
         if isinstance(error, BrokerUnavailable) and not floor.doors.session.connected:
             raise
-        log.warning("no %s of %s: %s", what, contract.symbol, error)
+        log.warning("no %s of %s: %s", what, contract.name, error)
         return None
 
 
@@ -172,7 +174,9 @@ async def _journal_and_send(floor: Floor, run: RunDocument, deal: _Deal) -> None
     made = Journaled(deal.plan.orders, deal.plan.crosses)
     after = evolved(made, floor.desk, floor.now)
     run_path = path_of(RunDocument, run_id=run.run_id)
-    entry = journal.Entry(floor.desk, after, deal.plan, {**floor.unwritten(), run_path: run})
+    notes = floor.notes(after, telling.planned(floor.mode, deal.plan, run.run_id, floor.now))
+    more = {**floor.unwritten(), **notes, run_path: run}
+    entry = journal.Entry(floor.desk, after, deal.plan, more)
     try:
         _check_not_halting(floor)
         await journal.record(floor.doors.archive, floor.doors.lease, entry)
@@ -183,23 +187,34 @@ async def _journal_and_send(floor: Floor, run: RunDocument, deal: _Deal) -> None
         await _close(floor, floor.finished(nothing, "refused", str(error)))
         return
     floor.happen(made)
-    floor.tell(telling.planned(floor.mode, deal.plan, run.run_id, floor.now))
-    floor.wrote()
+    floor.wrote(floor.desk, notes)
+    has_room = True
     for approved in deal.approved:
-        await _send(floor, approved)
+        has_room = has_room and await _has_room(floor)
+        _send(floor, approved)
     await cancel(floor, [floor.desk.orders[order_ref] for order_ref in deal.plan.cancels])
     floor.refuse(deal.plan.refusals, run.run_id)
     await _close(floor, floor.finished(run, "done"))
 
 
-async def _send(floor: Floor, approved: Approved) -> None:
+async def _has_room(floor: Floor) -> bool:
+    """Wait until IB's rate limit lets an order out at once; in vain where nobody reads any more.
+
+    Then no other order of the batch waits as long: placing says itself that there is no room.
+    """
+    try:
+        await floor.doors.session.wait_for_room()
+    except BrokerUnavailable:
+        return False
+    return True
+
+
+def _send(floor: Floor, approved: Approved) -> None:
     """Write one order to the broker, if all that was true at the journal still is [W2].
 
-    First wait until IB's rate limit lets it out at once: from the checks on nothing is awaited.
+    Nothing is awaited here, so what is checked holds at the write: a halt, the lease, the prices.
     """
     order = approved.order
-    with suppress(BrokerUnavailable):  # placing says so itself
-        await floor.doors.session.wait_for_room()
     reason = _stale(floor, order) or _breach(floor, order)
     if reason:
         floor.happen(NotSent(order.order_ref, reason))
@@ -262,9 +277,20 @@ def _price_too_old(floor: Floor, order: OrderDocument) -> str:
     return f"not sent: its reference price is {age:.0f} s old, at most {bound} s allowed"
 
 
-async def _close(floor: Floor, run: RunDocument) -> None:
+def _failure(floor: Floor, error: Exception) -> str:
+    """Why a net failed, and what of it goes on by itself."""
+    left = left_due(floor.desk.orders, floor.desk.generations)
+    if left is None:
+        return str(error)
+    return (
+        f"{error}; {left.run_id} is made with the next net, or once a lost line is back; say "
+        f"allocate to make it now"
+    )
+
+
+async def _close(floor: Floor, run: RunDocument, *, failed: bool = False) -> None:
     """The net is over: what was due is due no more, and the run document says what came of it."""
-    floor.happen(Netted())
+    floor.happen(Netted(failed))
     floor.happen(RunClosed(run.run_id))
     floor.opened.pop(run.run_id, None)
     await floor.persist({path_of(RunDocument, run_id=run.run_id): run})
@@ -294,7 +320,7 @@ def _with_plan(floor: Floor, run: RunDocument, plan: Plan, cause: NetCause) -> R
         if con_id in symbols
     }
     what = tuple(
-        f"{order.quantity:+f} {order.contract.symbol} for {telling.shares_text(order.allocations)}"
+        f"{order.quantity:+f} {order.contract.name} for {telling.shares_text(order.allocations)}"
         for order in plan.orders
     )
     run = replace(run, prices=prices, wanted=plan.wanted, planned=what, grounds=grounds(floor.desk))

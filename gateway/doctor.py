@@ -6,7 +6,6 @@ something is, 2 when the environment makes no gateway. Needs what the gateway ne
 the gateway runs, for IB's API is on loopback only. `--json` for programs, `--without-ib` elsewhere.
 """
 
-import argparse
 import asyncio
 import logging
 import os
@@ -27,18 +26,14 @@ from gateway.core.broker_checkup import ClientId
 from gateway.core.configuration import Written
 from gateway.core.finding import Finding, as_json, exit_code, fail, ok, skip, verdict
 from gateway.core.records import Stored
-from gateway.inquiry import ClientIdTaken
+from gateway.inspection import parser_of
+from gateway.patience import ClientIdTaken
 from gateway.ports import Catalogue, QueryStore
 from gateway.safety import Unsafe
 from gateway.session import BrokerUnavailable, Session
 from gateway.store import GoogleStore
 from schemas import codec
-from schemas.documents import (
-    ExecutionDocument,
-    LeaseDocument,
-    SnapshotDocument,
-    path_of,
-)
+from schemas.documents import ExecutionDocument, LeaseDocument, SnapshotDocument, path_of
 from schemas.settings import Settings, StrategyDocument
 from schemas.values import Contract, Mode
 
@@ -47,6 +42,8 @@ QUOTED = Contract("SPY")
 
 PORT_SECONDS = 5.0
 """To reach a port on this machine takes no time at all."""
+
+UNREADABLE = "deploy the version that wrote it, or mend the document in the Firestore console"
 
 STEP = "see the sentence; the checks that need it are left out"
 
@@ -113,7 +110,7 @@ class Doctor:
         try:
             self._add(*await check())
         except codec.Invalid as error:
-            self._add(fail(name, str(error), "mend the document in the Firestore console"))
+            self._add(fail(name, str(error), UNREADABLE))
         except Exception as error:  # a doctor that ends by what is wrong tells nothing
             self._add(fail(name, _sentence(error), STEP))
         else:
@@ -312,8 +309,7 @@ def _environment(found: list[Finding], tell: Callable[[Finding], None]) -> Confi
 
 
 def _options(arguments: Sequence[str] | None) -> Any:
-    parser = argparse.ArgumentParser(prog="python -m gateway.doctor", description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser = parser_of("gateway.doctor", __doc__)
     parser.add_argument("--json", action="store_true", help="one JSON object instead of lines")
     parser.add_argument("--without-ib", action="store_true", help="ask nothing of IB")
     return parser.parse_args(arguments)

@@ -5,7 +5,7 @@ One task works on it at a time (the commander's loop), so nothing here needs a l
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, Literal
@@ -15,11 +15,13 @@ from gateway.clock import Clock
 from gateway.core import day_end, reconcile, telling
 from gateway.core.broker import Reading
 from gateway.core.desk import Desk
-from gateway.core.events import Configured, Event
+from gateway.core.dues import left_due
+from gateway.core.events import Configured, Event, NetAsked
 from gateway.core.fold import evolve
 from gateway.core.prices import Price
 from gateway.core.records import Documents, changed, closed_orders
 from gateway.lease import Lease
+from gateway.outbox import Outbox
 from gateway.ports import Bus
 from gateway.session import Session
 from schemas import codec
@@ -71,7 +73,8 @@ class Floor:
     opened: dict[str, RunDocument] = field(default_factory=dict)
     """Runs whose net is due and that wait for no strategy's answer, by run_id."""
     untold: list[Report] = field(default_factory=list)
-    told: int = 0
+    """Said and not written yet; what is written waits in the outbox until it is published."""
+    outbox: Outbox = field(init=False)
     halts_heard: set[str] = field(default_factory=set)
     """Messages that say halt and are not carried out yet: from hearing one on nothing is sent."""
     sent: list[str] = field(default_factory=list)
@@ -80,6 +83,9 @@ class Floor:
     """Why the door to the broker is shut for good [core.door]; only a restart opens it."""
     is_stopping: bool = False
     """Told to stop: no net is made and nothing new is sent any more; the next gateway goes on."""
+
+    def __post_init__(self) -> None:
+        self.outbox = Outbox(self.doors.bus, self.desk.mode)
 
     @property
     def mode(self) -> Mode:
@@ -123,22 +129,32 @@ class Floor:
 
     async def persist(self, more: Documents | None = None) -> None:
         """Write what changed since the last time, with the activity that tells it, then publish."""
-        desk, documents = self.desk, self.unwritten()
-        self._tell_what_happened()
-        documents = {**documents, **self._activity(), **(more or {})}
+        await self.write(more)
+        await self.outbox.publish()
+
+    async def write(self, more: Documents | None = None) -> None:
+        """The same without publishing: that comes with the next `persist`."""
+        desk, notes = self.desk, self.notes(self.desk)
+        documents = {**self.unwritten(), **notes, **(more or {})}
         if documents:
             await self.doors.archive.write(documents)
-        self.persisted = desk
-        await self.publish_reports()
+        self.wrote(desk, notes)
 
     def unwritten(self) -> Documents:
         """The documents that changed since the last write."""
         return dict(changed(self.persisted, self.desk))
 
-    def wrote(self) -> None:
-        """Somebody else wrote the desk as it stands; what happened up to it is still to be told."""
-        self._tell_what_happened()
-        self.persisted = self.desk
+    def notes(self, desk: Desk, also: Iterable[Report] = ()) -> dict[str, ActivityDocument]:
+        """The activity that tells how it came to this desk, to be written with it."""
+        happened = telling.happened(self.persisted, desk, self.now)
+        reports = telling.in_order([*self.untold, *also], happened)
+        return self.outbox.notes(reports, desk.epoch)
+
+    def wrote(self, desk: Desk, notes: Mapping[str, ActivityDocument]) -> None:
+        """This desk is written, and these notes with it."""
+        self.persisted = desk
+        self.untold = []
+        self.outbox.written(notes)
 
     def may_wait(self) -> bool:
         """Whether a write may wait for the next one of the same errand: nothing of it would be lost
@@ -146,17 +162,6 @@ class Floor:
         told = self.untold or telling.happened(self.persisted, self.desk, self.now)
         documents = self.unwritten().values()
         return not told and all(isinstance(document, _MAY_WAIT) for document in documents)
-
-    async def publish_reports(self) -> None:
-        """Publish what is written by now."""
-        reports, self.untold = self.untold, []
-        first, self.told = self.told + 1, self.told + len(reports)
-        await asyncio.gather(
-            *(
-                self.publish(report, f"{report.at.isoformat()}-{number}")
-                for number, report in enumerate(reports, first)
-            )
-        )
 
     async def publish(self, message: Message, event_id: str) -> None:
         """Publish one message on its topic of this mode."""
@@ -201,6 +206,12 @@ class Floor:
         self._settle(await self.doors.session.read())
         await self.persist()
 
+    def net_again(self) -> None:
+        """A net that an order's end made due may have failed with the broker away [N1d, N6]."""
+        left = left_due(self.desk.orders, self.desk.generations)
+        if left is not None:
+            self.happen(NetAsked(left))
+
     async def look_around(self, *, tolerant: bool = False) -> bool:
         """What people set, and the four questions, at once: for an errand that writes next.
 
@@ -232,12 +243,14 @@ class Floor:
             if self.desk is before:
                 return
             moved, deleted = closed_orders(before, self.desk)
-            await self.doors.archive.write({**self.unwritten(), **moved}, deleted=deleted)
-            self.wrote()
+            notes = self.notes(self.desk)
+            documents = {**self.unwritten(), **moved, **notes}
+            await self.doors.archive.write(documents, deleted=deleted)
+            self.wrote(self.desk, notes)
 
     async def write_run(self, run: RunDocument) -> None:
-        """Write a run document as it stands."""
-        await self.doors.archive.write({path_of(RunDocument, run_id=run.run_id): run})
+        """Write a run document as it stands, with what changed, and tell it."""
+        await self.persist({path_of(RunDocument, run_id=run.run_id): run})
 
     def finished(self, run: RunDocument, outcome: Outcome, reason: str = "") -> RunDocument:
         """The run document closed, and its report ready to be told."""
@@ -266,25 +279,6 @@ class Floor:
 
     def _settle(self, reading: Reading) -> None:
         self.desk = reconcile.settle(self.desk, reading, self.now)
-
-    def _tell_what_happened(self) -> None:
-        happened = telling.happened(self.persisted, self.desk, self.now)
-        self.untold = telling.in_order(self.untold, happened)
-
-    def _activity(self) -> Documents:
-        documents: Documents = {}
-        for index, report in enumerate(self.untold):
-            at = report.at.strftime("%Y%m%dT%H%M%S%f")
-            activity_id = f"{at}-{self.told + index:06d}-{self.desk.epoch}"
-            documents[path_of(ActivityDocument, activity_id=activity_id)] = ActivityDocument(
-                at=report.at,
-                kind=report.kind,
-                sentence=report.sentence,
-                run_id=report.run_id,
-                order_ref=report.order_ref,
-                symbol=report.symbol,
-            )
-        return documents
 
 
 async def _or_invalid[T](read: Callable[[], Awaitable[T]]) -> T | Invalid:

@@ -2,15 +2,15 @@
 
 It cancels our orders when trading is halted or no commander is alive, and needs no commander for
 it. It watches with a client id of its own. To cancel it borrows the id that placed the orders, for
-at IB no other may (decision 9). It takes no lease and writes no document: what it does it logs and
-publishes as an alert. Exit codes are those of `gateway.process`.
+at IB no other may (decision 9). It takes no lease and changes no document: what it does it logs,
+publishes as an alert and adds to `activity`. Exit codes are those of `gateway.process`.
 """
 
 import asyncio
 import logging
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -18,19 +18,24 @@ from typing import Final
 from gateway.archive import Archive
 from gateway.clock import Clock
 from gateway.config import Config, session_settings
-from gateway.core import guarding
+from gateway.core import guarding, telling
 from gateway.core.broker import BrokerEvent, OrderReport
 from gateway.core.guarding import GuardTimes, Watch
-from gateway.inquiry import ClientIdTaken
+from gateway.livez import Pulse
+from gateway.patience import ClientIdTaken
 from gateway.ports import Bus, Denied, Store, Unavailable
 from gateway.process import Program
 from gateway.session import BrokerUnavailable, Session
 from schemas import codec
-from schemas.documents import LeaseDocument, path_of
+from schemas.documents import ActivityDocument, LeaseDocument, path_of
 from schemas.messages import TOPICS, Report, topic_name
 from schemas.settings import ControlDocument, Settings
 
 log = logging.getLogger("gateway.guard")
+
+
+STANDSTILL_SECONDS: Final = 300.0
+"""For one round; each of its waits has a deadline of some fifteen seconds."""
 
 
 @dataclass(slots=True)
@@ -47,14 +52,22 @@ class Guard:
     line: Callable[[int], Session]
     times: GuardTimes = field(default_factory=GuardTimes)
     rounds: int = 0
+    pulse: Pulse = field(default_factory=lambda: Pulse("the guard's round", STANDSTILL_SECONDS))
     _own: Session = field(init=False)
     _watch: Watch = field(init=False)
-    _told: set[str] = field(default_factory=set)
+    _said: set[str] = field(default_factory=set)
+    _waiting: dict[str, Report] = field(default_factory=dict)
+    """What was said and is not known to be on the topic, by event id."""
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self._own = self.line(self.client_id)
         self._watch = Watch(time.monotonic())
+
+    @property
+    def standstill(self) -> str:
+        """What stands still, for `gateway.livez`; empty while rounds are made."""
+        return self.pulse.standstill
 
     def stop(self) -> None:
         """Ask `run` to return."""
@@ -64,7 +77,9 @@ class Guard:
         """Look, and act where need be, until stopped. No failure of the world ends it."""
         try:
             while not self._stopping.is_set():
+                self.pulse.beat()
                 acted = await self.look()
+                await self._publish()
                 self.rounds += 1
                 pause = self.times.retry_seconds if acted else self.times.poll_seconds
                 with suppress(TimeoutError):
@@ -80,7 +95,7 @@ class Guard:
         await self._read()
         why = guarding.danger(self._watch, time.monotonic(), self.times)
         if not why:
-            self._told.clear()
+            self._said.clear()
         try:
             if not self._own.connected:
                 await self._own.connect()
@@ -156,21 +171,38 @@ class Guard:
             return Settings().guard_may_cancel_foreign
 
     async def _alert(self, sentence: str, name: str) -> None:
-        """Tell people, once while the danger lasts; a bus that is away holds up nothing."""
-        if sentence in self._told:
+        """Tell people, once while the danger lasts; a bus that is away holds up no cancel."""
+        if sentence in self._said:
             return
+        self._said.add(sentence)
         log.error("%s", sentence)
         now, details = self.clock.now(), {"alert": name}
         report = Report("alert", now, self.archive.mode, sentence, details=details)
-        attributes = codec.attributes(report, f"guard-{time.time_ns()}", report.at)
+        event_id = f"{now:%Y%m%dT%H%M%S%f}-guard-{time.time_ns()}"
+        self._waiting[event_id] = report
+        path = path_of(ActivityDocument, activity_id=event_id)
+        written = self.archive.write({path: telling.noted(report)})
+        await asyncio.gather(self._publish(), self._tried("write it down", written))
+
+    async def _publish(self) -> None:
+        """Publish what waits, also from earlier rounds, until the bus does not answer."""
         topic = topic_name(TOPICS[Report], self.archive.mode)
+        for event_id, report in list(self._waiting.items()):
+            attributes = codec.attributes(report, event_id, report.at)
+            published = self.bus.publish(topic, codec.encode(report), attributes)
+            if not await self._tried("publish", published):
+                return
+            del self._waiting[event_id]
+
+    async def _tried(self, what: str, work: Awaitable[object]) -> bool:
+        """Whether the bus, or the store, has taken it in time."""
         try:
             async with asyncio.timeout(self.times.io_seconds):
-                await self.bus.publish(topic, codec.encode(report), attributes)
+                await work
         except Exception as error:  # as above; the log has it
-            log.warning("the guard cannot publish: %s", error)
-        else:
-            self._told.add(sentence)
+            log.warning("the guard cannot %s: %s", what, error)
+            return False
+        return True
 
 
 def guard(

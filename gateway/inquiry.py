@@ -7,7 +7,7 @@ and dies with its line.
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -15,9 +15,27 @@ from typing import Any, Final, Protocol
 
 from gateway.core import bars_pacing, ib_terms, ib_values, ib_words
 from gateway.core.bars_pacing import Asked
-from gateway.core.broker import AccountValues, MarginPreview, OrderReport, Quote, Reading, Terms
+from gateway.core.broker import (
+    AccountValues,
+    MarginPreview,
+    OrderReport,
+    Quote,
+    Reading,
+    Terms,
+    masked,
+)
 from gateway.core.ib_bars import bar_length, day_ends, finished_bars
 from gateway.core.ib_hearing import Hearing, Known
+from gateway.patience import (
+    LOOK_AT_IB,
+    BrokerUnavailable,
+    NotSent,
+    Paced,
+    Patience,
+    Refused,
+    Unanswered,
+    Unresolved,
+)
 from schemas.documents import BrokerPosition, OrderDocument
 from schemas.messages import Bars
 from schemas.new_york import new_york_date
@@ -33,33 +51,11 @@ OPEN_ORDERS: Final = "open orders"
 COMPLETED_ORDERS: Final = "completed orders"
 CURRENT_TIME: Final = "the time"
 
+IB_IS_AWAY: Final = f"the IB Gateway has lost its own line to IB; {LOOK_AT_IB}"
 
-class BrokerUnavailable(Exception):
-    """Not connected, or no answer in time. What became of the request is unknown."""
-
-
-class NotSent(BrokerUnavailable):
-    """Nothing was written to the broker, for certain; the same may be tried again."""
-
-
-class Paced(BrokerUnavailable):
-    """IB lets no more bars be asked for now; the text says until when. Nothing was asked."""
-
-
-class ClientIdTaken(BrokerUnavailable):
-    """Another connection to the gateway holds the client id (error 326)."""
-
-
-class Unresolved(ValueError):
-    """A description that does not lead to exactly one tradable contract; the text says why."""
-
-
-class Refused(Exception):
-    """IB refused a request, with an error code and a text."""
-
-    def __init__(self, code: int, text: str) -> None:
-        super().__init__(f"{code} {text}")
-        self.code = code
+DETAILS: Final = "contracts"
+BARS: Final = "bars"
+"""Kinds of question that an errand asks many of, one for each contract."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +163,7 @@ class Inquiry:
         self._now = now
         self._one_reading = asyncio.Lock()
         self._one_of_rule: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._patience = Patience(line.hearing, settings.request_timeout_seconds)
 
     async def resolve(self, contract: Contract) -> Contract:
         """See `gateway.session.Session.resolve`."""
@@ -183,13 +180,10 @@ class Inquiry:
 
     async def chain(self, contract: Contract) -> tuple[Contract, ...]:
         """See `gateway.session.Session.chain`. Asked each time: tomorrow it may be another one."""
-        request_id, answer = self._line.start()
-        self._line.ask_details(request_id, contract)
         today = f"{new_york_date(self._now()):%Y%m%d}"
+        found = await self._all_details(contract)
         try:
-            return ib_values.chain(contract, await self._answer(answer), today)
-        except Refused as error:
-            raise Unresolved(_sentence(contract, error)) from error
+            return ib_values.chain(contract, found, today)
         except ValueError as error:
             raise Unresolved(f"{ib_values.described(contract)} {error}") from error
 
@@ -202,7 +196,7 @@ class Inquiry:
             return known
         details = await self._details(_by_con_id(contract))
         rule_id = ib_terms.rule_id(details, contract.exchange)
-        rule = () if rule_id is None else await self._answer(self._rule(rule_id))
+        rule = () if rule_id is None else await self._patience.answer(self._rule(rule_id))
         terms, complaints = ib_terms.terms(contract, details, rule, self._now())
         for complaint in complaints:
             log.warning("%s: %s", ib_values.described(contract), complaint)
@@ -211,14 +205,29 @@ class Inquiry:
 
     async def _details(self, contract: Contract) -> Any:
         """The details of the one contract that a description means. Raises `Unresolved`."""
-        request_id, answer = self._line.start()
-        self._line.ask_details(request_id, contract)
+        found = await self._all_details(contract)
         try:
-            return ib_values.only_details(contract, await self._answer(answer))
-        except Refused as error:
-            raise Unresolved(_sentence(contract, error)) from error
+            return ib_values.only_details(contract, found)
         except ValueError as error:
             raise Unresolved(f"{ib_values.described(contract)} {error}") from error
+
+    async def _all_details(self, contract: Contract) -> Sequence[Any]:
+        """The details of all that a description means; `Unresolved` where IB says that it is wrong.
+
+        Any other refusal says that nobody can tell now, and is no fault of who described it.
+        """
+        try:
+            self._patience.check(DETAILS)
+            request_id, answer = self._line.start()
+            self._line.ask_details(request_id, contract)
+            found: Sequence[Any] = await self._patience.one_of_many(DETAILS, answer)
+        except Refused as error:
+            if error.code in ib_words.WRONG_DESCRIPTIONS:
+                raise Unresolved(f"{_sentence(contract, error)}; correct the contract") from error
+            raise BrokerUnavailable(f"{_sentence(contract, error)}; {LOOK_AT_IB}") from error
+        except Unanswered as error:
+            raise Unanswered(f"{ib_values.described(contract)}: {error}") from None
+        return found
 
     async def _rule(self, rule_id: int) -> ib_terms.Increments:
         """The bands of a market rule; contracts that share it ask once."""
@@ -233,11 +242,13 @@ class Inquiry:
         """See `gateway.session.Session.bars`."""
         bar_length(spec.size)
         contract = await self.resolve(contract)
+        self._patience.check(BARS)
         self._count_bars(contract, spec)
         request_id, answer = self._line.start()
         self._line.ask_bars(request_id, contract, spec)
         try:
-            told = await self._answer(answer, self._settings.bars_timeout_seconds)
+            limit = self._settings.bars_timeout_seconds
+            told = await self._patience.one_of_many(BARS, answer, limit)
         except Refused as error:
             _check_unpaced(contract, error)
             _check_no_data(contract, error, {ib_words.NO_HISTORY})
@@ -269,7 +280,7 @@ class Inquiry:
         self._line.ask_quote(request_id, contract)
         ended = False
         try:
-            ended = await self._answer(answer, self._settings.quote_timeout_seconds)
+            ended = await self._patience.answer(answer, self._settings.quote_timeout_seconds)
         except Refused as error:
             ended = True
             _check_no_data(contract, error, ib_words.NO_MARKET_DATA)
@@ -288,7 +299,7 @@ class Inquiry:
         request_id, answer = self._line.start()
         self._line.ask_margin(request_id, order, account)
         try:
-            state = await self._answer(answer)
+            state = await self._patience.answer(answer)
         except Refused as error:
             return MarginPreview(refusal=str(error))
         except BrokerUnavailable:
@@ -308,13 +319,14 @@ class Inquiry:
                 reading = await self._reading(account, before)
                 after = await self._positions(account)
                 if not hearing.ib_is_up:
-                    raise BrokerUnavailable("the gateway has lost its own line to IB")
+                    raise BrokerUnavailable(IB_IS_AWAY)
                 if _quantities(before) == _quantities(after) and hearing.changes == changes:
                     hearing.has_read = True
                     return reading
                 before = after
         raise BrokerUnavailable(
-            f"positions changed, or something was lost, during each of {READ_ATTEMPTS} readings"
+            f"positions changed, or something was lost, during each of {READ_ATTEMPTS} readings; "
+            f"say it again when the account trades less"
         )
 
     async def open_orders(self) -> tuple[OrderReport, ...]:
@@ -332,7 +344,7 @@ class Inquiry:
     async def _reading(self, account: str, positions: Mapping[int, BrokerPosition]) -> Reading:
         request_id, answer = self._line.start()
         self._line.ask_executions(request_id)
-        executions = await self._answer(answer)
+        executions = await self._patience.answer(answer)
         open_orders = ib_words.still_open(await self._question(OPEN_ORDERS))
         completed_orders = await self._question(COMPLETED_ORDERS)
         values = await self._account_values(account)
@@ -358,9 +370,9 @@ class Inquiry:
         request_id, answer = self._line.start()
         self._line.ask_account(request_id, account)
         try:
-            return ib_words.account_values(account, await self._answer(answer))
+            return ib_words.account_values(account, await self._patience.answer(answer))
         except (ValueError, Refused) as error:
-            raise BrokerUnavailable(f"account {account}: {error}") from error
+            raise BrokerUnavailable(f"account {masked(account)}: {error}") from error
         finally:
             if self._line.is_up():
                 self._line.withdraw_account(request_id)
@@ -368,24 +380,11 @@ class Inquiry:
     async def _question(self, name: str) -> Sequence[Any]:
         """The answer to a question without a number; without one, the line is given up."""
         try:
-            told: Sequence[Any] = await self._answer(self._line.question(name), name=name)
+            told: Sequence[Any] = await self._patience.answer(self._line.question(name), name=name)
         except BaseException:
             self._line.abandon(f"the question for {name} was left unanswered")
             raise
         return told
-
-    async def _answer(self, answer: Awaitable[Any], seconds: float = 0, name: str = "") -> Any:
-        limit = seconds or self._settings.request_timeout_seconds
-        try:
-            async with asyncio.timeout(limit):
-                return await answer
-        except TimeoutError:
-            notice = self._line.hearing.last_notice
-            last = f"; the last notice was: {notice}" if notice else ""
-            asked = f" to the question for {name}" if name else ""
-            raise BrokerUnavailable(f"no answer within {limit:g} s{asked}{last}") from None
-        except ConnectionError as error:
-            raise BrokerUnavailable("the line to the gateway broke") from error
 
 
 def _quantities(positions: Mapping[int, BrokerPosition]) -> Mapping[int, Decimal]:
@@ -395,16 +394,16 @@ def _quantities(positions: Mapping[int, BrokerPosition]) -> Mapping[int, Decimal
 def _check_unpaced(contract: Contract, refusal: Refused) -> None:
     """Raise `Paced` where IB itself says so: other clients of the gateway count, too."""
     if refusal.code == ib_words.NO_HISTORY and "pacing violation" in str(refusal).lower():
-        raise Paced(_sentence(contract, refusal)) from refusal
+        raise Paced(f"{_sentence(contract, refusal)}; ask again in ten minutes") from refusal
 
 
 def _check_no_data(contract: Contract, refusal: Refused, codes: Collection[int]) -> None:
     """Return if the code means that there is no data, else raise what it means (trap 15)."""
     sentence = _sentence(contract, refusal)
     if refusal.code == ib_words.NO_CONTRACT:
-        raise Unresolved(sentence) from refusal
+        raise Unresolved(f"{sentence}; correct the contract") from refusal
     if refusal.code not in codes:
-        raise BrokerUnavailable(sentence) from refusal
+        raise BrokerUnavailable(f"{sentence}; {LOOK_AT_IB}") from refusal
     log.warning("no data: %s", sentence)
 
 
@@ -420,16 +419,19 @@ def _sentence(contract: Contract, refusal: Refused) -> str:
 def only_account(accounts: Sequence[str]) -> str:
     """The one account of the login. Raises `BrokerUnavailable` for none or several."""
     if len(accounts) != 1:
-        listed = ", ".join(accounts)
-        raise BrokerUnavailable(f"the login has {len(accounts)} accounts ({listed}), not one")
+        listed = ", ".join(map(masked, accounts))
+        raise BrokerUnavailable(
+            f"the login has {len(accounts)} accounts ({listed}), not one; "
+            f"log in as a user who has only the account to trade"
+        )
     return accounts[0]
 
 
 def check_writable(line: Line) -> None:
     """Raise `NotSent` unless an order written to this line now reaches IB now [R1, W2]."""
     if not line.hearing.ib_is_up:
-        raise NotSent("the gateway has lost its own line to IB")
+        raise NotSent(IB_IS_AWAY)
     if not line.hearing.has_read:
-        raise NotSent("the broker was not read since the line last changed")
+        raise NotSent("the broker was not read since the line last changed; say reconcile")
     if line.room() < 1:
-        raise NotSent("earlier messages still wait to be written")
+        raise NotSent(f"earlier messages still wait to be written; {LOOK_AT_IB}")

@@ -4,6 +4,7 @@
 GOOGLE_CLOUD_PROJECT as the gateway does, and Google credentials or FIRESTORE_EMULATOR_HOST.
 """
 
+import argparse
 import os
 import sys
 from collections.abc import Awaitable, Callable
@@ -16,6 +17,12 @@ from schemas import codec
 
 class Unknown(Exception):
     """There is no such thing; the text says where it was looked for."""
+
+
+def parser_of(program: str, says: str | None) -> argparse.ArgumentParser:
+    """A parser whose help is the module's own text, line by line."""
+    raw = argparse.RawDescriptionHelpFormatter
+    return argparse.ArgumentParser(f"python -m {program}", description=says, formatter_class=raw)
 
 
 async def looked[T](look: Callable[[Config, QueryStore], Awaitable[T]]) -> T:

@@ -100,13 +100,15 @@ class Intake:
 
     async def _document(self, said: Targets, delivery: Delivery) -> TargetsDocument:
         if len(said.run_id) > RUN_ID_CHARACTERS_MAX:
-            raise Refused(f"run_id: more than {RUN_ID_CHARACTERS_MAX} characters")
+            raise Refused(
+                f"run_id: more than {RUN_ID_CHARACTERS_MAX} characters; give a shorter one"
+            )
         as_of = said.as_of or self._dated(delivery)
         ahead = (as_of - self.floor.now).total_seconds()
         if ahead > FUTURE_SECONDS_MAX:
             raise Refused(
                 f"as_of: {as_of.isoformat()} is {ahead:.0f} s in the future, at most "
-                f"{FUTURE_SECONDS_MAX} s allowed"
+                f"{FUTURE_SECONDS_MAX} s allowed; set the sender's clock right, or leave as_of out"
             )
         fresh = timedelta(minutes=self.floor.desk.settings.fresh_minutes)
         return TargetsDocument(
@@ -146,7 +148,7 @@ class Intake:
             found.append(Target.of(contract, target.quantity))
         con_ids = [target.con_id for target in found]
         if len(set(con_ids)) < len(con_ids):
-            raise Refused("targets: two entries are the same contract")
+            raise Refused("targets: two entries are the same contract; name it once")
         return tuple(found)
 
     async def _check_strategy(self, said: Targets) -> None:

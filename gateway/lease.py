@@ -14,11 +14,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from gateway.archive import Archive, control_or_halt, decoded, writes
+from gateway.livez import Pulse
 from gateway.ports import Reads, Write
 from schemas.documents import LeaseDocument, path_of
 from schemas.settings import ControlDocument
 
 log = logging.getLogger(__name__)
+
+
+STANDSTILL_SECONDS = 60.0
+"""Without an answer about the lease; a renewal has one within 23 s, or ends the process."""
 
 
 class LeaseLost(Exception):
@@ -47,6 +52,8 @@ class Lease:
     owner: str
     times: LeaseTimes = field(default_factory=LeaseTimes)
     epoch: int = 0
+    pulse: Pulse = field(default_factory=lambda: Pulse("the lease", STANDSTILL_SECONDS))
+    """Beats with each answer about the lease, whether it is ours or waited for."""
     _good_until: float = 0.0
     _seen: LeaseDocument | None = None
     _seen_since: float = 0.0
@@ -68,6 +75,7 @@ class Lease:
     async def acquire(self) -> None:
         """Wait until the lease is ours, saying for whom; one not given back is waited out [R3]."""
         waited_for: tuple[str, int] | None = None
+        self.pulse.beat()
         while not await self._try_acquire():
             if self._seen is not None and waited_for != (self._seen.owner, self._seen.epoch):
                 waited_for = self._seen.owner, self._seen.epoch
@@ -102,6 +110,7 @@ class Lease:
             return self._write(granted[0])
 
         await self.archive.transact([self.path], decide)
+        self.pulse.beat()
         if granted:
             self.epoch = granted[0]
             self._good_until = before + self.times.ttl_seconds
@@ -115,6 +124,7 @@ class Lease:
         except LeaseLost:
             self._good_until = 0.0
             raise
+        self.pulse.beat()
         self._good_until = before + self.times.ttl_seconds
         return control_or_halt(control, reads[control])
 

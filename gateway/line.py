@@ -23,18 +23,16 @@ from ib_async.wrapper import Wrapper
 
 from gateway.alarm import Alarm
 from gateway.core import ib_values, ib_words
-from gateway.core.broker import OrderReport
+from gateway.core.broker import OrderReport, with_accounts_masked
 from gateway.core.ib_hearing import Hearing
 from gateway.inquiry import (
     COMPLETED_ORDERS,
     CURRENT_TIME,
     OPEN_ORDERS,
     POSITIONS,
-    BrokerUnavailable,
-    ClientIdTaken,
-    Refused,
     SessionSettings,
 )
+from gateway.patience import BrokerUnavailable, ClientIdTaken, Refused
 from schemas.documents import OrderDocument
 from schemas.values import BarSpec, Contract
 
@@ -135,6 +133,7 @@ class _Ears(Wrapper):
 
     def error(self, request_id: int, code: int, text: str, _advanced: str) -> None:
         """IB has one message for errors, refusals, warnings and notices; ib_async misreads it."""
+        text = with_accounts_masked(text, (self.accounts_told or "").split(","))
         notice = ib_words.line_notice(code, text)
         if request_id in self._futures:
             self._refused(request_id, code, text)

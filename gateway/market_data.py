@@ -1,5 +1,6 @@
 """What strategies are shown of the market: their bars for a run, and the command `market_data`."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -9,12 +10,13 @@ from typing import Final
 from gateway import calendar, shelf
 from gateway.core import bars as shelving
 from gateway.core import bars_faults, telling
+from gateway.core.bars_pacing import OPEN_MAX
 from gateway.core.broker import Terms
 from gateway.core.wishes import in_flight_shares
 from gateway.errand import Errand
 from gateway.floor import Floor
 from gateway.session import BrokerUnavailable, Unresolved
-from gateway.shelf import Answer, Found, Wanted
+from gateway.shelf import Answer, Found, Place, Wanted
 from schemas import codec
 from schemas.commands import MarketData
 from schemas.documents import BarsDocument, RefusalEntry, RunDocument
@@ -34,7 +36,7 @@ async def markets(
     A strategy whose bars cannot be had is not asked, and so held; the others go on. Raises
     `BrokerUnavailable` when the line is broken.
     """
-    wishes = [await _wish(floor, name) for name in named]
+    wishes = await _wishes(floor, named)
     served = [wish for wish in wishes if not wish.failures]
     answers = await shelf.read(floor, (one for wish in served for one in wish.wanted))
     markets: list[Market] = []
@@ -65,7 +67,7 @@ async def market_data(floor: Floor, errand: Errand) -> RunDocument:
     command: MarketData = errand.command
     await floor.configure(tolerant=True)
     named, unknown = _named(floor, command.strategies)
-    wishes = [await _wish(floor, name) for name in named]
+    wishes = await _wishes(floor, named)
     ones = [one for wish in wishes for one in wish.wanted]
     answers = await shelf.read(floor, ones)
     refusals = [
@@ -74,13 +76,14 @@ async def market_data(floor: Floor, errand: Errand) -> RunDocument:
         for failure in wish.failures
     ]
     contracts = {shelf.place_of(one): one[0] for one in ones}
+    checked = await _checked_all(floor, contracts, answers)
     findings, stored = [], 0
-    for place, answer in answers.items():
-        sentence, is_stored = await _kept(floor, contracts[place], answer, errand.run.run_id)
+    for place, one in checked.items():
+        sentence, is_stored = await _kept(floor, contracts[place], one, errand.run.run_id)
         findings.append(sentence)
         stored += is_stored
         if not is_stored:
-            refusals.append(RefusalEntry(RULE, sentence, contracts[place].symbol, place[0]))
+            refusals.append(RefusalEntry(RULE, sentence, contracts[place].name, place[0]))
     all_refused = (*unknown, *refusals)
     floor.tell(telling.refused(floor.mode, r, errand.run.run_id, floor.now) for r in all_refused)
     run = replace(errand.run, findings=tuple(findings), refusals=all_refused)
@@ -97,7 +100,10 @@ def _named(
     if named is None:
         return [n for n, s in known.items() if s.enabled and s.universe], ()
     unknown = [name for name in dict.fromkeys(named) if name not in known]
-    refusals = [RefusalEntry("strategy", f"strategy {name!r} is not known") for name in unknown]
+    hint = f"name some of {', '.join(sorted(known)) or 'none'}"
+    refusals = [
+        RefusalEntry("strategy", f"strategy {name!r} is not known; {hint}") for name in unknown
+    ]
     found = [name for name in dict.fromkeys(named) if name in known and known[name].universe]
     return found, tuple(refusals)
 
@@ -111,11 +117,30 @@ class _Wish:
     failures: tuple[str, ...] = ()
 
 
-async def _wish(floor: Floor, name: str) -> _Wish:
+async def _wishes(floor: Floor, named: Sequence[str]) -> list[_Wish]:
+    """What each of them wants. Raises `BrokerUnavailable` when the line is broken.
+
+    IB is asked for all contracts at a time: where it answers for none, they share one deadline.
+    """
+    universes = (floor.desk.strategies[name].universe for name in named)
+    described = list(dict.fromkeys(contract for universe in universes for contract in universe))
+    open_questions = asyncio.Semaphore(OPEN_MAX)
+
+    async def meant(contract: Contract) -> list[Contract] | str:
+        async with open_questions:
+            return await _meant(floor, contract)
+
+    found = await asyncio.gather(*map(meant, described))
+    meanings = dict(zip(described, found, strict=True))
+    return [_wish(floor, name, meanings) for name in named]
+
+
+def _wish(floor: Floor, name: str, meanings: Mapping[Contract, list[Contract] | str]) -> _Wish:
     strategy = floor.desk.strategies[name]
     spec = strategy.bars
     if spec is None:
-        return _Wish(name, (), (f"strategies/{name} has a universe but names no bars",))
+        wrong = f"strategies/{name} has a universe but names no bars; give it bars"
+        return _Wish(name, (), (wrong,))
     try:
         shelving.check(spec)
     except ValueError as error:
@@ -123,37 +148,77 @@ async def _wish(floor: Floor, name: str) -> _Wish:
     wanted: list[Wanted] = []
     failures = []
     for described in strategy.universe:
-        try:
-            wanted += [(contract, spec) for contract in await _meant(floor, described)]
-        except (BrokerUnavailable, Unresolved) as error:
-            if isinstance(error, BrokerUnavailable) and not floor.doors.session.connected:
-                raise
-            failures.append(str(error))
+        meant = meanings[described]
+        if isinstance(meant, str):
+            failures.append(meant)
+        else:
+            wanted += [(contract, spec) for contract in meant]
     return _Wish(name, tuple(wanted), tuple(failures))
 
 
-async def _meant(floor: Floor, described: Contract) -> list[Contract]:
-    """The contracts that a universe means today: a future of no month is two (decision 12)."""
+async def _meant(floor: Floor, described: Contract) -> list[Contract] | str:
+    """The contracts that a universe means today, or why none.
+
+    A future of no month is two (decision 12). Raises `BrokerUnavailable` when the line is broken.
+    """
     session = floor.doors.session
-    months = await session.chain(described) if described.is_chain else (described,)
-    return [await session.resolve(month) for month in months]
+    try:
+        months = await session.chain(described) if described.is_chain else (described,)
+        return [await session.resolve(month) for month in months]
+    except (BrokerUnavailable, Unresolved) as error:
+        if isinstance(error, BrokerUnavailable) and not session.connected:
+            raise
+        return str(error)
 
 
-async def _kept(floor: Floor, contract: Contract, answer: Answer, run_id: str) -> tuple[str, bool]:
-    """Bars checked, read anew where the kept ones have a gap, and written; what to say of them."""
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """An answer's bars with what is wrong with them; none where they could not be had."""
+
+    found: Found | None
+    faults: tuple[str, ...] = ()
+    failure: str = ""
+
+
+async def _checked_all(
+    floor: Floor, contracts: Mapping[Place, Contract], answers: Mapping[Place, Answer]
+) -> dict[Place, _Checked]:
+    """Every answer checked, at a time: IB may be asked for hours, and for all of the bars again."""
+    open_questions = asyncio.Semaphore(OPEN_MAX)
+
+    async def checked(place: Place) -> _Checked:
+        async with open_questions:
+            return await _checked_answer(floor, contracts[place], answers[place])
+
+    found = await asyncio.gather(*map(checked, answers))
+    return dict(zip(answers, found, strict=True))
+
+
+async def _checked_answer(floor: Floor, contract: Contract, answer: Answer) -> _Checked:
+    """Raises `BrokerUnavailable` when the line is broken."""
     if answer.found is None:
-        return answer.failure, False
+        return _Checked(None, failure=answer.failure)
     try:
         found, faults = await _checked(floor, answer.found)
-        await shelf.write(floor, [found])
     except (BrokerUnavailable, Unresolved, ValueError) as error:
         if isinstance(error, BrokerUnavailable) and not floor.doors.session.connected:
             raise
-        return f"bars of {contract.symbol}: {error}", False
-    said = "; ".join(filter(None, (_said(found, faults), answer.failure)))
-    if faults or answer.failure or not found.bars.time:
+        return _Checked(None, failure=f"bars of {contract.symbol}: {error}")
+    return _Checked(found, faults, answer.failure)
+
+
+async def _kept(floor: Floor, contract: Contract, one: _Checked, run_id: str) -> tuple[str, bool]:
+    """Bars written; what to say of them."""
+    if one.found is None:
+        return one.failure, False
+    try:
+        await shelf.write(floor, [one.found])
+    except ValueError as error:
+        return f"bars of {contract.name}: {error}", False
+    said = "; ".join(filter(None, (_said(one.found, one.faults), one.failure)))
+    if one.faults or one.failure or not one.found.bars.time:
         floor.tell([_alert(floor, contract, said, run_id)])
-    return said, bool(found.bars.time)
+    return said, bool(one.found.bars.time)
 
 
 def _alert(floor: Floor, contract: Contract, said: str, run_id: str) -> Report:
@@ -204,7 +269,7 @@ async def _terms(floor: Floor, contract: Contract) -> Terms | None:
 def _said(found: Found, faults: Sequence[str]) -> str:
     bars, spec = found.bars, found.spec
     hours = "" if spec.regular_hours_only else " of all hours"
-    what = f"{bars.contract.symbol} {spec.size}{hours}"
+    what = f"{bars.contract.name} {spec.size}{hours}"
     if not bars.time:
         return f"{what}: IB has no bars for {spec.duration}; look at its market data subscriptions"
     ends = (bars.time[0], bars.time[-1])

@@ -126,6 +126,12 @@ class Store(Protocol):
     async def find(self, collection: str, field: str, value: object) -> Mapping[str, Document]:
         """Documents of a collection whose (dotted) field equals a value, ordered by path."""
 
+    async def newest(self, collection: str, field: str, count: int) -> Mapping[str, Document]:
+        """The `count` documents with the highest values of a field, highest first.
+
+        Those without the field are left out.
+        """
+
     async def commit(self, writes: Sequence[Write]) -> None:
         """Apply all writes or none. Raises `AlreadyExists` if a `Create` meets a document."""
 
@@ -147,12 +153,6 @@ class Store(Protocol):
 
 class QueryStore(Store, Protocol):
     """A store for people who look: what they ask beyond what the commander needs."""
-
-    async def newest(self, collection: str, field: str, count: int) -> Mapping[str, Document]:
-        """The `count` documents with the highest values of a field, highest first.
-
-        Those without the field are left out.
-        """
 
     async def time(self) -> datetime:
         """What time the store says it is. Raises `Denied` and `Unavailable`."""

@@ -10,15 +10,18 @@ import logging
 import os
 import signal
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from gateway.bus import GoogleBus
 from gateway.clock import Clock
 from gateway.config import Config, Misconfigured, clock_of, described, from_environment
+from gateway.livez import Livez
 from gateway.ports import Bus, Store
 from gateway.safety import Unsafe
 from gateway.store import GoogleStore
+from schemas import codec
 
 
 class Worker(Protocol):
@@ -29,6 +32,17 @@ class Worker(Protocol):
 
     def stop(self) -> None:
         """Ask `run` to return. Called on the loop's thread."""
+
+    @property
+    def standstill(self) -> str:
+        """What of it stands still that should not, in one sentence; empty while it lives."""
+
+
+UNREADABLE: Final = (
+    "if a newer version wrote that document, deploy the newer one again, else mend the field in "
+    "the Firestore console (docs/how-to/a-bad-day.md)"
+)
+"""What to do where a document of the gateway's own cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +70,9 @@ class Program:
         except (Misconfigured, Unsafe) as error:
             self.log.error("%s", error)
             return 2
+        except codec.Invalid as error:
+            self.log.error("%s ends: %s; %s", self.name, error, UNREADABLE)
+            return 1
         except self.expected as error:
             self.log.error("%s ends: %s: %s", self.name, type(error).__name__, error)
             return 1
@@ -73,8 +90,20 @@ class Program:
             loop.add_signal_handler(number, worker.stop)
         gc.collect()
         gc.freeze()  # what is imported stays: a full pass takes 40 ms, in the way of an order
-        try:
+        async with AsyncExitStack() as leaving:
+            leaving.push_async_callback(store.close)
+            leaving.push_async_callback(bus.close)
+            if config.livez_port:
+                await _listen(leaving, worker, config.livez_port)
             await worker.run()
-        finally:
-            await bus.close()
-            await store.close()
+
+
+async def _listen(leaving: AsyncExitStack, worker: Worker, port: int) -> None:
+    """Let the platform ask whether the worker lives, to the end. Raises `Misconfigured`."""
+    try:
+        await leaving.enter_async_context(Livez(lambda: worker.standstill, port))
+    except OSError as error:
+        reason = os.strerror(error.errno or 0)
+        raise Misconfigured(
+            f"LIVEZ_PORT is {port}, where we cannot listen ({reason}): free it, or name another"
+        ) from error

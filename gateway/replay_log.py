@@ -5,7 +5,6 @@ Firestore only. Ends with 0, with 1 and the nearest ids when there is no such ru
 wrong environment.
 """
 
-import argparse
 import asyncio
 import sys
 from collections.abc import Sequence
@@ -14,16 +13,10 @@ from functools import partial
 from gateway.archive import Archive, decoded, run_path
 from gateway.config import Config
 from gateway.core.replay import Log, named, nearest, replayed
-from gateway.inspection import Unknown, ended, looked
+from gateway.inspection import Unknown, ended, looked, parser_of
 from gateway.ports import QueryStore
-from gateway.why import order_of
-from schemas.documents import (
-    ActivityDocument,
-    CrossDocument,
-    RunDocument,
-    TargetsDocument,
-    path_of,
-)
+from gateway.why import crosses, order_of
+from schemas.documents import ActivityDocument, RunDocument, TargetsDocument
 
 NEWEST_MAX = 500
 """Runs among which a beginning is looked for; a whole id is found however old it is."""
@@ -33,15 +26,11 @@ async def log(store: QueryStore, archive: Archive, asked: str) -> Log:
     """The documents about a run. Raises `Unknown`, `codec.Invalid`, what the store raises."""
     run = await _run(store, archive, asked)
     orders = [await order_of(archive, order_ref) for order_ref in run.orders]
-    crosses = [
-        await archive.read(CrossDocument, path_of(CrossDocument, cross_id=cross_id))
-        for cross_id in run.crosses
-    ]
     told = await store.find("activity", "run_id", run.run_id)
     return Log(
         run=run,
         orders=tuple(order for order in orders if order is not None),
-        crosses=tuple(cross for cross in crosses if cross is not None),
+        crosses=await crosses(archive, run.crosses),
         activity=tuple(decoded(ActivityDocument, path, data) for path, data in told.items()),
         targets=await archive.collection(TargetsDocument, f"positions/{archive.mode}/targets"),
     )
@@ -75,8 +64,7 @@ async def _over_google(config: Config, store: QueryStore, asked: str) -> Log:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the walk; the exit code is 0, 1 for an unknown run, 2 for a wrong environment."""
-    parser = argparse.ArgumentParser(prog="python -m gateway.replay_log", description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser = parser_of("gateway.replay_log", __doc__)
     parser.add_argument("run_id", help="a run's id, its beginning, or last")
     asked = parser.parse_args(arguments).run_id
 

@@ -8,6 +8,7 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Final
 
+from gateway.core.broker import masked
 from gateway.core.contract_limits import ACCOUNT_PREFIXES
 from schemas.values import Mode
 
@@ -43,13 +44,14 @@ def check_account(mode: Mode, account: str, accepted: str) -> None:
     if not account.startswith(ACCOUNT_PREFIXES[mode]):
         starts = " or ".join(ACCOUNT_PREFIXES[mode])
         raise Unsafe(
-            f"the account is {account!r}, and {mode} accounts start with {starts}: log in to the "
-            "other account, or set MODE"
+            f"the account is {masked(account)}, and {mode} accounts start with {starts}: log in to "
+            "the other account, or set MODE"
         )
     if mode is Mode.LIVE and account != accepted:
         raise Unsafe(
-            f"the account is {account!r}, and LIVE_TRADING_ACCEPTED names {accepted!r}: it must "
-            "name the account that may be traded with real money, exactly"
+            f"the account is {masked(account)}, and LIVE_TRADING_ACCEPTED names another, "
+            f"{masked(accepted)!r}: it must name the account that may be traded with real money, "
+            "exactly"
         )
 
 

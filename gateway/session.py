@@ -5,6 +5,7 @@ What ib_async makes of a connection stops at `gateway.line`; each question, with
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -20,23 +21,31 @@ from gateway.core.broker import (
 )
 from gateway.core.ib_hearing import Hearing, Known
 from gateway.core.orders import Approved
-from gateway.inquiry import (
+from gateway.inquiry import Inquiry, SessionSettings, check_writable, only_account
+from gateway.line import ROOM_LOOKS_SECONDS, IbLine
+from gateway.patience import (
+    COMES_BACK,
+    LOOK_AT_IB,
     BrokerUnavailable,
-    Inquiry,
     NotSent,
     Paced,
-    SessionSettings,
+    Unanswered,
     Unresolved,
-    check_writable,
-    only_account,
 )
-from gateway.line import ROOM_LOOKS_SECONDS, IbLine
 from gateway.safety import check_account, check_address
 from schemas.documents import OrderDocument
 from schemas.messages import Bars
 from schemas.values import BarSpec, Contract
 
-__all__ = ["BrokerUnavailable", "NotSent", "Paced", "Session", "SessionSettings", "Unresolved"]
+__all__ = [
+    "BrokerUnavailable",
+    "NotSent",
+    "Paced",
+    "Session",
+    "SessionSettings",
+    "Unanswered",
+    "Unresolved",
+]
 
 
 class Session:
@@ -61,6 +70,8 @@ class Session:
         self._inquiry: Inquiry | None = None
         self._account = ""
         self._known = Known(is_delayed=settings.delayed_data_allowed)
+        self.asked_at = 0.0
+        """When the last question was asked, by the monotonic clock; each has a deadline."""
 
     @property
     def connected(self) -> bool:
@@ -208,7 +219,7 @@ class Session:
         if client_id != self._settings.client_id or order_id <= 0:
             raise ValueError(
                 f"order {order_id} of client {client_id} cannot be cancelled by client "
-                f"{self._settings.client_id}"
+                f"{self._settings.client_id}; cancel it where it was placed, or in IB's own client"
             )
         self._up().cancel(order_id)
 
@@ -223,15 +234,18 @@ class Session:
                 while self._up().room() < orders:
                     await asyncio.sleep(ROOM_LOOKS_SECONDS)
         except TimeoutError:
-            raise NotSent(f"no room for {orders} orders in ib_async's queue") from None
+            waited = f"{self._settings.request_timeout_seconds:g} s"
+            sentence = f"no room to write {orders} orders to IB within {waited}"
+            raise NotSent(f"{sentence}; {LOOK_AT_IB}") from None
 
     def _up(self) -> IbLine:
         if self._line is None or not self._line.is_up():
-            raise NotSent("not connected to the gateway")
+            raise NotSent(f"not connected to the IB Gateway; {COMES_BACK}")
         return self._line
 
     def _ask(self) -> Inquiry:
         self._up()
+        self.asked_at = time.monotonic()
         assert self._inquiry is not None, "a line and its inquiry come and go together"
         return self._inquiry
 

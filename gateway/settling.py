@@ -27,7 +27,7 @@ async def transfer(floor: Floor, errand: Errand) -> RunDocument:
     event = settlement.transfer(floor.desk, command, source, floor.now)
     floor.happen(event)
     said = (
-        f"{command.quantity:+f} {event.contract.symbol} from {command.from_} to {command.to} at "
+        f"{command.quantity:+f} {event.contract.name} from {command.from_} to {command.to} at "
         f"{command.price:f}{_who(command.by, command.reason)}{_still_wants(floor, command, event)}"
     )
     return floor.finished(errand.run, "done", said)
@@ -56,7 +56,7 @@ async def corporate_action(floor: Floor, errand: Errand) -> RunDocument:
     floor.happen(event)
     moved = ", ".join(f"{name} {entry.quantity:+f}" for name, entry in event.entries.items())
     said = (
-        f"{event.contract.symbol} split {command.numerator}:{command.denominator}: {moved}; every "
+        f"{event.contract.name} split {command.numerator}:{command.denominator}: {moved}; every "
         f"strategy's targets in it are held until its next message"
         f"{_who(command.by, command.reason)}"
     )

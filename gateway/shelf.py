@@ -20,7 +20,7 @@ from gateway.core.ib_bars import bar_end, day_ends
 from gateway.core.prices import Price
 from gateway.core.records import Documents
 from gateway.floor import Floor
-from gateway.session import BrokerUnavailable, Paced, Unresolved
+from gateway.session import BrokerUnavailable, Paced, Unanswered, Unresolved
 from schemas.codec import Invalid
 from schemas.documents import BarsDocument, path_of
 from schemas.messages import Bars
@@ -142,9 +142,9 @@ async def _answer(floor: Floor, ones: list[Wanted]) -> Answer:
         except (BrokerUnavailable, ValueError) as error:
             if isinstance(error, BrokerUnavailable) and not floor.doors.session.connected:
                 raise
-            failure = failure or f"bars of {contract.symbol}: {error}"
-            if isinstance(error, Paced | Unresolved):
-                break
+            failure = failure or f"bars of {contract.name}: {error}"
+            if isinstance(error, Paced | Unanswered | Unresolved):
+                break  # a shorter one would wait as long again
         else:
             _remember_close(floor, found)
             return Answer(found, failure)

@@ -4,12 +4,11 @@ Reads Firestore only, never IB: what stands there is what the gateway knew when 
 with 0, with 1 when Firestore cannot be read, with 2 for a wrong environment. `--json` for programs.
 """
 
-import argparse
 import asyncio
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict, is_dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -18,7 +17,7 @@ from gateway.archive import Archive, decoded
 from gateway.clock import Clock
 from gateway.config import Config, clock_of
 from gateway.core.screen import Standing, as_document, closes, screen
-from gateway.inspection import ended, looked
+from gateway.inspection import ended, looked, parser_of
 from gateway.ports import QueryStore
 from schemas.documents import (
     BarsDocument,
@@ -71,13 +70,13 @@ async def _positions(archive: Archive) -> BrokerPositionsDocument | None:
 
 
 async def _over_google(config: Config, store: QueryStore) -> Standing:
-    return await standing(store, config.mode, clock_of(config))
+    found = await standing(store, config.mode, clock_of(config))
+    return replace(found, project=config.google_cloud_project)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the screen, or one JSON object."""
-    parser = argparse.ArgumentParser(prog="python -m gateway.status", description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser = parser_of("gateway.status", __doc__)
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a screen")
     as_json = parser.parse_args(arguments).json
 

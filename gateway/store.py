@@ -61,6 +61,7 @@ _TRANSIENT = (
     exceptions.TooManyRequests,
     TransportError,
 )
+_UNANSWERED = (exceptions.DeadlineExceeded, exceptions.RetryError, exceptions.Unknown)
 _DENIALS = (exceptions.Forbidden, exceptions.NotFound, exceptions.Unauthenticated)
 
 NO_CREDENTIALS = (
@@ -106,7 +107,7 @@ class GoogleStore:
         return await self._query(collection, found)
 
     async def newest(self, collection: str, field: str, count: int) -> Mapping[str, Document]:
-        """The documents with the highest values of a field; see `ports.QueryStore.newest`."""
+        """The documents with the highest values of a field; see `ports.Store.newest`."""
         check_collection_path(collection)
         check_field(field)
         quoted = FieldPath(*field.split(".")).to_api_repr()
@@ -258,7 +259,7 @@ async def _answered(what: str, seconds: float) -> AsyncIterator[None]:
         raise
     except _DENIALS as error:
         raise Denied(f"Firestore refuses us {what}: {error}") from error
-    except (*_TRANSIENT, exceptions.DeadlineExceeded, exceptions.RetryError, TimeoutError) as error:
+    except (*_TRANSIENT, *_UNANSWERED, TimeoutError) as error:
         raise Unavailable(f"Firestore did not answer about {what}: {error!r}") from error
 
 

@@ -18,12 +18,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from functions.registry import STRATEGIES, load, specs
-from gateway.core.configuration import Remark, Written, remarks, strategies_of
+from gateway.core.configuration import Remark, Written, remarks
 from gateway.ports import Denied, Store, Unavailable
 from gateway.store import GoogleStore
 from infra.init import create_missing, documents, strategy_documents
 from infra.settings_diff import changes, differing, in_force, with_document
+from infra.strategy_files import differences
 from schemas.codec import Invalid, from_document
+from schemas.documents import path_of
+from schemas.settings import StrategyDocument
 from schemas.values import Mode
 
 COLLECTIONS: Final = ("config", "control", "strategies")
@@ -123,20 +126,24 @@ async def read(place: Place) -> Written:
 
 def everything(written: Written) -> list[Remark]:
     """What there is to say, problems first."""
-    found = (*remarks(written), *wrong_parameters(written))
+    found = (*remarks(written), *against_files(written))
     return sorted(found, key=lambda one: not one.is_problem)
 
 
-def wrong_parameters(written: Written) -> list[Remark]:
-    """Strategies whose function could not read its parameters: it would answer `error`."""
-    found = []
-    for name, document in strategies_of(written).items():
-        if name not in STRATEGIES:
+def against_files(written: Written) -> list[Remark]:
+    """What the strategies' documents say, against their files; unreadable ones are told already."""
+    found, read = [], specs()
+    for name in STRATEGIES:
+        path = path_of(StrategyDocument, strategy=name)
+        try:
+            document = from_document(StrategyDocument, written.documents[path])
+        except (Invalid, KeyError):
             continue
+        found += differences(name, document, read[name])
         try:
             from_document(load(name).Parameters, document.parameters)
-        except Invalid as error:
-            found.append(Remark(f"strategies/{name}", f"parameters: {error}", True))
+        except Invalid as error:  # its function would answer with it, as `error`
+            found.append(Remark(path, f"parameters: {error}", True))
     return found
 
 

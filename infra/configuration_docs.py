@@ -9,7 +9,6 @@ is out of date.
 
 import ast
 import inspect
-import re
 import types
 import typing
 from dataclasses import MISSING, Field, fields, is_dataclass
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from gateway.config import Config
+from infra.marked_text import filled
 from schemas.bounds import bounds_of
 from schemas.sentences import alternatives
 from schemas.settings import ControlDocument, OrderPolicy, Settings, StrategyDocument
@@ -48,14 +48,7 @@ _WORDS: Final[dict[Any, str]] = {
 
 def page(text: str) -> str:
     """The page with its tables made anew. Raises `ValueError` when a mark is missing."""
-    for name, kind in TABLES.items():
-        between = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
-        found = between.search(text)
-        if found is None:
-            raise ValueError(f"the page has no marks for {name}")
-        made = f"{found[1]}{table(kind)}\n{found[2]}"
-        text = text[: found.start()] + made + text[found.end() :]
-    return text
+    return filled(text, {name: table(kind) for name, kind in TABLES.items()})
 
 
 def table(kind: type) -> str:

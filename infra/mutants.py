@@ -133,7 +133,8 @@ def prepare(work: Path, module: str) -> None:
     """
     for part in ("gateway/core", "schemas", "tests/gateway/core"):
         shutil.copytree(ROOT / part, work / part, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy2(ROOT / "tests" / "conftest.py", work / "tests")
+    for name in ("conftest.py", "order_documents.py"):
+        shutil.copy2(ROOT / "tests" / name, work / "tests")
     tests = [f"tests/gateway/core/test_{name}.py" for name in (module, *MODULES[module])]
     settings = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     text = settings + CONFIGURATION.format(module=module, tests=json.dumps(tests))

@@ -6,12 +6,12 @@ The table of faults and the table of the control port stand between marks; all e
 hand. A test says when the page is out of date, and when it names a test that does not exist.
 """
 
-import re
 from pathlib import Path
 from typing import Final
 
 from gateway.simulator.control_verbs import ENDPOINTS
 from gateway.simulator.faults import FAULTS, markdown_table
+from infra.marked_text import filled
 
 PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "simulator.md"
 CONTROL_PORT: Final = 4003
@@ -20,14 +20,7 @@ CONTROL_PORT: Final = 4003
 
 def page(text: str) -> str:
     """The page with its generated parts made anew. Raises `ValueError` when a mark is missing."""
-    for name, part in {"faults": markdown_table(FAULTS), "control": control_table()}.items():
-        between = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
-        found = between.search(text)
-        if found is None:
-            raise ValueError(f"the page has no marks for {name}")
-        made = f"{found[1]}{part.strip()}\n{found[2]}"
-        text = text[: found.start()] + made + text[found.end() :]
-    return text
+    return filled(text, {"faults": markdown_table(FAULTS), "control": control_table()})
 
 
 def control_table() -> str:

@@ -84,6 +84,7 @@ ALERTS: Final[Mapping[str, AlertRule]] = {
     "refused": AlertRule("WARNING", False, HOUR, "refusal", "a limit refused what was wanted"),
     "message_refused": AlertRule("WARNING", True, 0, "message", "a message was of no use"),
     "check_finding": AlertRule("ERROR", True, 0, "check", "risk_check or eod_check found it"),
+    "expiry_near": AlertRule("WARNING", True, 20 * HOUR, "expiry", "held near its last day"),
     # what the watchdog sees
     "gateway_silent": AlertRule("CRITICAL", True, HOUR, "gateway", "no gateway renews its lease"),
     "gateway_back": AlertRule("INFO", False, 0, "gateway", "the gateway lives again"),

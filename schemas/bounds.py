@@ -43,6 +43,7 @@ Money = Annotated[Decimal, Bound(0, None, "base currency")]
 Quantity = Annotated[Decimal, Bound(0, None, "shares or contracts")]
 Seconds = Annotated[int, Bound(1, 86_400, "seconds")]
 Minutes = Annotated[int, Bound(1, 10_080, "minutes")]
+Days = Annotated[int, Bound(0, 366, "days")]
 Count = Annotated[int, Bound(1, 10_000, "orders")]
 
 

@@ -16,14 +16,8 @@ from typing import Any, Final, cast
 import msgspec
 
 from schemas.bounds import out_of_bounds
-from schemas.commands import (
-    COMMANDS,
-    Command,
-)
-from schemas.messages import (
-    TOPICS,
-    Message,
-)
+from schemas.commands import COMMANDS, Command
+from schemas.messages import TOPICS, Message
 from schemas.sentences import alternatives, nearest, refusal
 from schemas.settings import MOVED
 

@@ -11,9 +11,10 @@ from decimal import Decimal
 from typing import Final, Literal
 
 from schemas.alerts import AlertDocument, WatchdogDocument
-from schemas.messages import Target
+from schemas.grounds import Grounds
+from schemas.messages import ReportKind, Target
 from schemas.settings import ControlDocument, Settings, StrategyDocument
-from schemas.values import Contract, OrderType, TradingState
+from schemas.values import Contract, OrderType
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +194,8 @@ class TargetsDocument:
     `waits_for_net`: said unasked, and no net has been made since; a restart must not forget it.
     `held_contracts`, by conId, were changed under these targets by a person at that time, and are
     held until the strategy says something newer [A4]. Before `together_until` the last good targets
-    are one intention: all of them are traded, or none (decision 12).
+    are one intention: all of them are traded, or none (decision 12). `approved`: a person lets the
+    last good targets be carried out, however much of what is held vanishes by them.
     """
 
     strategy: str
@@ -211,6 +213,7 @@ class TargetsDocument:
     waits_for_net: bool = False
     held_contracts: Mapping[str, datetime] = field(default_factory=dict)
     together_until: datetime | None = None
+    approved: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +267,7 @@ class OrderDocument:
     broker holds it back until `good_after`. `waits_for_net`: its end made a net due that has not
     been made yet [N1d, N6]; a restart must not forget it.
     `leg_of` names strategies for which it is one of several legs of one intention (decision 12).
+    With `executions_apart` its executions are too many for one document: they are in `executions/`.
     Since `missing_since`, when the account held `missing_position` of the contract, no reading of
     the broker has known the order [R2].
     """
@@ -308,6 +312,7 @@ class OrderDocument:
     commission_currency: str = ""
     waits_for_net: bool = False
     leg_of: tuple[str, ...] = ()
+    executions_apart: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,20 +375,6 @@ class WantedChange:
 
 
 @dataclass(frozen=True, slots=True)
-class Grounds:
-    """What a net went by: the account as it was read, the trading state, and what people had set.
-
-    `settings` are those that are not the defaults, as text.
-    """
-
-    trading_state: TradingState
-    read_at: datetime | None = None
-    net_liquidation: Decimal | None = None
-    base_currency: str = ""
-    settings: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class RunDocument:
     """`runs/{run_id}`: what was decided and why. Outcome is empty while the run is open.
 
@@ -412,19 +403,30 @@ class RunDocument:
     refusals: tuple[RefusalEntry, ...] = ()
     findings: tuple[str, ...] = ()
     grounds: Grounds | None = None
+    answer_reasons: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class ActivityDocument:
-    """`activity/{id}`: the event log; ids sort by time."""
+    """`activity/{id}`: the event log; ids sort by time, and are the event ids on `reports`.
+
+    All of a report is here, so that it can still be published after a crash. The gateway's count up
+    by one in `number`, from one gateway to the next; all up to `published_to` were on the topic
+    when this one was written. The guard's have no number: it says again itself what it must.
+    """
 
     at: datetime
-    kind: str
+    kind: ReportKind
     sentence: str
     run_id: str = ""
     order_ref: str = ""
     symbol: str = ""
     expires_at: datetime | None = None
+    strategy: str = ""
+    con_id: int = 0
+    details: Mapping[str, str] = field(default_factory=dict)
+    number: int = 0
+    published_to: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,11 +174,17 @@ class Market:
         check_finite("capital", self.capital)
 
 
+type ReportKind = Literal["run", "order", "execution", "cross", "refusal", "alert", "state"]
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Something that happened, in one sentence for a person and in fields for a program."""
+    """Something that happened, in one sentence for a person and in fields for a program.
 
-    kind: Literal["run", "order", "execution", "cross", "refusal", "alert", "state"]
+    It comes at least once: the same event id is the same report again.
+    """
+
+    kind: ReportKind
     at: datetime
     mode: Mode
     sentence: str

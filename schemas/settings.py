@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 from schemas.bounds import (
     Count,
+    Days,
     Fraction,
     Minutes,
     Money,
@@ -182,6 +183,11 @@ class Settings:
 
     stuck_order_minutes: Minutes = 30
     """How long an order may work before `risk_check` calls it stuck."""
+
+    expiry_warning_days: Days = 5
+    """From so many days before its last day of trading on, `risk_check` tells what is still held
+    of a contract that expires. IB does not tell first notice days: more, for what is delivered in
+    kind."""
 
     enforce_flat_eod: bool = False
     """Whether `eod_check` closes all books."""

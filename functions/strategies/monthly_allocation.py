@@ -15,10 +15,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from functions.decision import Decision, Hold, Weights
-from functions.history import (
-    bars_of,
-    fault,
-)
+from functions.history import bars_of, fault
 from functions.sizing import unit
 from schemas.messages import Market
 from schemas.new_york import NEW_YORK

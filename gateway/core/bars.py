@@ -14,11 +14,7 @@ from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 
-from gateway.core.ib_bars import (
-    bar_end,
-    bar_length,
-    day_ends,
-)
+from gateway.core.ib_bars import bar_end, bar_length, day_ends
 from schemas.documents import BarsDocument
 from schemas.messages import Bars
 from schemas.new_york import NEW_YORK, new_york_date

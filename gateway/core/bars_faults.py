@@ -10,11 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from gateway.core.broker import Span, Terms
-from gateway.core.ib_bars import (
-    bar_end,
-    bar_length,
-    day_ends,
-)
+from gateway.core.ib_bars import bar_end, bar_length, day_ends
 from schemas.messages import Bars
 from schemas.new_york import NEW_YORK, new_york_date
 

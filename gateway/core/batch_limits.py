@@ -140,8 +140,8 @@ NAMES: Final = tuple(rule.__name__ for rule in LIMITS)
 def vanished(desk: Desk, wanted: Sequence[WantedChange], run_id: str) -> RefusalEntry | None:
     """Wishes that shrink too much at once look like a fault and wait for a person.
 
-    One strategy alone may go flat. A weight of 0, `flatten` and `close_all` are a person's own
-    word, and what EXTERNAL holds was no strategy's wish.
+    One strategy alone may go flat. A weight of 0, `flatten`, `close_all` and `approve` are a
+    person's own word, and what EXTERNAL holds was no strategy's wish.
     """
     holders = {c.strategy for c in wanted if c.book and c.strategy not in OWNERLESS}
     if len(holders) < 2:
@@ -172,7 +172,9 @@ def vanished(desk: Desk, wanted: Sequence[WantedChange], run_id: str) -> Refusal
 def _weighs(desk: Desk, strategy: str) -> bool:
     if strategy in desk.closed or strategy in OWNERLESS:
         return False
-    configured = desk.strategies.get(strategy)
+    said, configured = desk.targets.get(strategy), desk.strategies.get(strategy)
+    if said is not None and said.approved:
+        return False
     return configured is None or (configured.weight != 0 and not configured.flatten)
 
 
@@ -263,13 +265,13 @@ def _measured(desk: Desk, contract: Contract) -> Decimal:
     if desk.rate(contract.currency) is None:
         base = desk.values.base_currency if desk.values else "nothing"
         raise Unmeasured(
-            f"{contract.symbol} is held in {contract.currency}, the account is in {base} and the "
+            f"{contract.name} is held in {contract.currency}, the account is in {base} and the "
             f"broker tells no rate, so the exposure cannot be measured; say reconcile, or close it"
         )
     unit = _unit(desk, contract)
     if unit is None:
         raise Unmeasured(
-            f"{contract.symbol} has neither a price nor a cost, so the exposure cannot be "
+            f"{contract.name} has neither a price nor a cost, so the exposure cannot be "
             f"measured; say reconcile"
         )
     return unit

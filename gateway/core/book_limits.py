@@ -60,7 +60,7 @@ def short_allowed(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEnt
         return None
     name, after = next(iter(below.items()))
     sentence = (
-        f"{name} would be short {after:f} {candidate.contract.symbol}; short_allowed is off, "
+        f"{name} would be short {after:f} {candidate.contract.name}; short_allowed is off, "
         f"so want 0 or more"
     )
     offending = candidate if "the broker" in below else only(candidate, frozenset(below))
@@ -68,7 +68,7 @@ def short_allowed(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEnt
 
 
 def _unmeasured(candidate: Candidate) -> RefusalEntry:
-    symbol, currency = candidate.contract.symbol, candidate.contract.currency
+    symbol, currency = candidate.contract.name, candidate.contract.currency
     if candidate.price is None or candidate.price.value <= 0:
         sentence = f"{symbol} has no price, so no book may grow; check the market data subscription"
         return refuse(candidate, "book_notional_max", sentence, "none", "a price")
@@ -101,7 +101,7 @@ def _too_much(
     rule, what = words
     name, (value, bound) = next(iter(over.items()))
     sentence = (
-        f"{what} of {name} worth {value:.2f} in {candidate.contract.symbol} is over its {rule} "
+        f"{what} of {name} worth {value:.2f} in {candidate.contract.name} is over its {rule} "
         f"{bound:f}; want less, or raise the bound"
     )
     offending = only(candidate, frozenset(over))

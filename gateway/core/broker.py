@@ -4,7 +4,7 @@ IB's status texts and error numbers stop at that door. An execution is already i
 shape (`schemas.documents.ExecutionDocument`), signed, without shares.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -12,6 +12,22 @@ from enum import StrEnum
 
 from schemas.documents import BrokerPosition, ExecutionDocument
 from schemas.values import Contract
+
+
+def masked(account: str) -> str:
+    """An account for logs, reports and screens, by its kind and its end: `U…67`.
+
+    In full it stands in documents and in the environment, and nowhere else.
+    """
+    kind = account[:2] if account[:2].isalpha() else account[:1]
+    return f"{kind}…{account[-2:]}" if len(account) > 4 else f"{kind}…"
+
+
+def with_accounts_masked(text: str, accounts: Iterable[str]) -> str:
+    """IB's own words, which may name an account of the login."""
+    for account in filter(None, accounts):
+        text = text.replace(account, masked(account))
+    return text
 
 
 class BrokerStatus(StrEnum):

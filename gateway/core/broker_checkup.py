@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from gateway.core.broker import BrokerStatus, OrderReport, Quote
+from gateway.core.broker import BrokerStatus, OrderReport, Quote, masked
 from gateway.core.finding import Finding, fail, ok, publish, skip, warn
 from gateway.core.orders import own_ref
 from schemas.documents import OrderDocument
@@ -50,10 +50,11 @@ def unsafe(error: str) -> Finding:
 def account(mode: Mode, name: str, documented: str) -> Finding:
     """The account was checked when the session opened; here: are the documents this account's?"""
     if documented and documented != name:
-        said = f"the login is account {name}, but the documents are of account {documented}"
+        theirs = masked(documented)
+        said = f"the login is account {masked(name)}, but the documents are of another, {theirs}"
         step = "log in to that account, or use another cloud project: books belong to one account"
         return fail("account", said, step)
-    return ok("account", f"{name} is a {mode} account")
+    return ok("account", f"{masked(name)} is a {mode} account")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,15 @@
-"""What the limits look at: one order or cross in one contract, and how a limit refuses it."""
+"""What the limits look at: one order or cross in one contract; its refusal, or its order."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from gateway.core import book
 from gateway.core.desk import Desk
 from gateway.core.prices import Price
-from schemas.documents import RefusalEntry, Share
-from schemas.values import Contract
+from schemas.documents import OrderDocument, RefusalEntry, Share
+from schemas.values import Contract, OrderType
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,14 @@ def only(candidate: Candidate, names: frozenset[str]) -> Candidate:
     return replace(candidate, shares=tuple(s for s in candidate.shares if s.strategy in names))
 
 
+def first_refusal(
+    rules: Iterable[Rule], candidate: Candidate, desk: Desk, now: datetime
+) -> RefusalEntry | None:
+    """The first rule's refusal, or None when all let the candidate pass."""
+    answers = (rule(candidate, desk, now) for rule in rules)
+    return next((entry for entry in answers if entry is not None), None)
+
+
 def refuse(candidate: Candidate, rule: str, sentence: str, value: str, bound: str) -> RefusalEntry:
     """The refusal of a candidate, of all the strategies that have a share in it."""
     return RefusalEntry(
@@ -95,4 +103,31 @@ def refuse(candidate: Candidate, rule: str, sentence: str, value: str, bound: st
         strategies=tuple(sorted(share.strategy for share in candidate.shares)),
         value=value,
         bound=bound,
+    )
+
+
+def draft(candidate: Candidate, desk: Desk, run_id: str, now: datetime) -> OrderDocument:
+    """The order that a candidate becomes: PENDING, at market, as long as a target is fresh."""
+    con_id, price = candidate.contract.con_id, candidate.price
+    generation = desk.generations.get(con_id, 0) + 1
+    return OrderDocument(
+        order_ref=f"{desk.mode}-{con_id}-{generation}",
+        contract=candidate.contract,
+        quantity=candidate.quantity,
+        allocations=candidate.shares,
+        order_type=OrderType.MKT,
+        tif="DAY",
+        limit_price=None,
+        adaptive_priority="",
+        outside_rth=False,
+        decision_price=price.value if price else None,
+        created_at=now,
+        valid_until=now + timedelta(minutes=desk.settings.fresh_minutes),
+        epoch=desk.epoch,
+        generation=generation,
+        run_id=run_id,
+        state="PENDING",
+        decision_at=price.at if price else None,
+        is_reducing=candidate.reducing,
+        decision_rate=candidate.rate,
     )

@@ -7,12 +7,12 @@ hold that are no matter of books and positions (`LIMITS`).
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
 from typing import Final
 
-from gateway.core.candidate import Candidate, Rule, refuse
+from gateway.core.candidate import Candidate, Rule, draft, first_refusal, refuse
 from gateway.core.contract_limits import account_prefix, order_rejected_before
 from gateway.core.desk import Desk
 from gateway.core.events import NetCause
@@ -20,7 +20,7 @@ from gateway.core.limits import contract_locked, snapshot_age, trading_state
 from gateway.core.market_limits import market_hours
 from gateway.core.netting import Plan
 from schemas.documents import OrderDocument, RefusalEntry, Share, WantedChange
-from schemas.values import CASH_BOOK, CASH_TYPE, Contract, OrderType
+from schemas.values import CASH_BOOK, CASH_TYPE, Contract
 
 LOT: Final = Decimal(1000)
 """Conversions are of whole thousands of the pair's first currency."""
@@ -241,38 +241,17 @@ def _refusal(
             f"nothing is traded, raise the threshold"
         )
         return refuse(candidate, "lot", sentence, f"{balance.amount:.2f}", f"{LOT:f}")
-    answers = (rule(candidate, desk, now) for rule in LIMITS)
-    return next((entry for entry in answers if entry is not None), None)
+    return first_refusal(LIMITS, candidate, desk, now)
 
 
 def _order(
     desk: Desk, cause: NetCause, candidate: Candidate, why: str, now: datetime
 ) -> OrderDocument:
     """A plain market order: IB has no Adaptive for currency pairs."""
-    con_id, price = candidate.contract.con_id, candidate.price
-    generation = desk.generations.get(con_id, 0) + 1
-    return OrderDocument(
-        order_ref=f"{desk.mode}-{con_id}-{generation}",
-        contract=candidate.contract,
-        quantity=candidate.quantity,
-        allocations=candidate.shares,
-        order_type=OrderType.MKT,
-        tif="DAY",
-        limit_price=None,
-        adaptive_priority="",
-        outside_rth=False,
-        decision_price=price.value if price else None,
-        created_at=now,
-        valid_until=now + timedelta(minutes=desk.settings.fresh_minutes),
-        epoch=desk.epoch,
-        generation=generation,
-        run_id=cause.run_id,
-        state="PENDING",
+    return replace(
+        draft(candidate, desk, cause.run_id, now),
         why=(f"{CASH_BOOK} wants {candidate.quantity:+f}: {why}",),
         limits=NAMES,
-        decision_at=price.at if price else None,
-        is_reducing=True,
-        decision_rate=candidate.rate,
     )
 
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from gateway.core import configuration
+from gateway.core.broker import masked
 from gateway.core.configuration import Written
 from gateway.core.finding import Finding, fail, ok, publish, skip, warn
 from gateway.core.law import Balance
@@ -21,14 +22,7 @@ from schemas.documents import (
     OrderDocument,
     SnapshotDocument,
 )
-from schemas.messages import (
-    DEAD_LETTERS,
-    TOPICS,
-    Market,
-    Report,
-    Targets,
-    topic_name,
-)
+from schemas.messages import DEAD_LETTERS, TOPICS, Market, Report, Targets, topic_name
 from schemas.settings import ControlDocument, StrategyDocument
 from schemas.values import Mode, TradingState
 from schemas.watch import Watch
@@ -119,11 +113,12 @@ def lease(found: LeaseDocument | None, real_now: datetime) -> Finding:
     """Whether a commander lives: it renews its lease every ten seconds [R3]."""
     step = "start the gateway, or look at its log for why it ended"
     if found is None:
-        return fail("lease", "no gateway has ever held it", step)
+        return fail("lease", "no gateway has ever held the lease", step)
     if not found.owner:
-        said = f"the last gateway gave it back {span(real_now - found.renewed_at)} ago"
+        said = f"the last gateway gave the lease back {span(real_now - found.renewed_at)} ago"
         return fail("lease", f"{said} (epoch {found.epoch}); none acts", step)
-    said = f"{found.owner} (epoch {found.epoch}) renewed it {_ago(real_now - found.renewed_at)}"
+    when = _ago(real_now - found.renewed_at)
+    said = f"{found.owner} (epoch {found.epoch}) renewed its lease {when}"
     if is_live(found, real_now):
         return ok("lease", said)
     return fail("lease", f"{said} and it ran out: its heartbeat is stale, none acts", step)
@@ -197,7 +192,7 @@ def reconciled(mode: Mode, snapshot: SnapshotDocument | None, now: datetime) -> 
     if snapshot is None:
         return warn("reconcile", "the account was never read into Firestore", step)
     age = now - snapshot.as_of
-    said = f"account {snapshot.account} was read {_ago(age)}"
+    said = f"account {masked(snapshot.account)} was read {_ago(age)}"
     if age > RECONCILE_AGE_MAX:
         return warn("reconcile", f"{said}, over {span(RECONCILE_AGE_MAX)}", step)
     return ok("reconcile", said)
@@ -210,7 +205,7 @@ def law(mode: Mode, found: Iterable[Balance], source: str) -> Finding:
     if not gaps:
         return ok("law", f"broker = sum(books) + EXTERNAL for {len(balances)} contracts, {source}")
     said = "; ".join(
-        f"{one.contract.symbol}: the broker has {one.broker:+f}, books and EXTERNAL "
+        f"{one.contract.name}: the broker has {one.broker:+f}, books and EXTERNAL "
         f"{one.booked:+f}, UNEXPLAINED {one.missing:+f}"
         for one in gaps
     )
@@ -224,7 +219,7 @@ def orders(mode: Mode, found: Iterable[OrderDocument], now: datetime) -> Finding
     stuck = [(order, why) for order in alive if (why := _stuck(order, now))]
     if not stuck:
         return ok("orders", f"{len(alive)} orders are open, none of them UNKNOWN or stuck")
-    said = "; ".join(f"{order.order_ref} ({order.contract.symbol}) {why}" for order, why in stuck)
+    said = "; ".join(f"{order.order_ref} ({order.contract.name}) {why}" for order, why in stuck)
     first = stuck[0][0].order_ref
     settle = publish(mode, "unlock", {"order_ref": first, "outcome": "not_sent", "by": "me"})
     step = f"{publish(mode, 'reconcile')}; then look for it at IB, and where it is not: {settle}"

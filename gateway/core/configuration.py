@@ -229,12 +229,11 @@ def _of_strategies(
         path = path_of(StrategyDocument, strategy=name)
         if one.universe and one.enabled:
             yield from (Remark(path, s, True) for s in _bars_problems(one))
-            if written.functions is not None and name not in written.functions:
-                sentence = (
-                    "is enabled with a universe, and no function has its name: every run would "
-                    "wait for it; deploy the function, or set enabled to false"
-                )
-                yield Remark(path, sentence, False)
+        if one.universe and written.functions is not None and name not in written.functions:
+            waits = "every run would wait for it; deploy the function, or set enabled to false"
+            sentence = "has a universe, and no function has its name: "
+            sentence += waits if one.enabled else "it is not enabled, so nobody asks it"
+            yield Remark(path, sentence, False)
     for name in sorted(written.functions or ()):
         if name not in strategies:
             path = path_of(StrategyDocument, strategy=name)

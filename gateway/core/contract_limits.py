@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Final
 
+from gateway.core.broker import masked
 from gateway.core.candidate import Candidate, growing, refuse
 from gateway.core.desk import Desk
 from schemas.documents import RefusalEntry
@@ -28,9 +29,9 @@ def account_prefix(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEn
     prefixes = ACCOUNT_PREFIXES[desk.mode]
     if account.startswith(prefixes):
         return None
-    known, bound = account or "none", " or ".join(prefixes)
+    known, bound = masked(account) if account else "none", " or ".join(prefixes)
     sentence = (
-        f"{candidate.contract.symbol}: the account is {known}, and in {desk.mode} it must start "
+        f"{candidate.contract.name}: the account is {known}, and in {desk.mode} it must start "
         f"with {bound}; log the broker's gateway in to the right account"
     )
     return refuse(candidate, "account_prefix", sentence, known, bound)
@@ -66,7 +67,7 @@ def order_rejected_before(candidate: Candidate, desk: Desk, now: datetime) -> Re
     if latest is None or latest.outcome != "rejected":
         return None
     sentence = (
-        f"{candidate.contract.symbol} waits: the broker rejected {latest.order_ref} "
+        f"{candidate.contract.name} waits: the broker rejected {latest.order_ref} "
         f"({latest.reason or 'without a reason'}); see to that, then say run or allocate"
     )
     return refuse(
@@ -104,5 +105,5 @@ def _names(symbols: Collection[str], symbol: str) -> bool:
 
 
 def _not_allowed(candidate: Candidate, why: str, value: str, bound: str) -> RefusalEntry:
-    sentence = f"{candidate.contract.symbol} {why}"
+    sentence = f"{candidate.contract.name} {why}"
     return refuse(candidate, "contract_allowed", sentence, value, bound)

@@ -79,34 +79,17 @@ def breach(
     status: StatusDocument, settings: Settings, equity: Decimal, at: datetime
 ) -> Latch | None:
     """The latch that a loss asks for: of the day first, else from the highest equity."""
-    return _daily_loss(status, settings, equity, at) or _drawdown(status, settings, equity, at)
-
-
-def _daily_loss(
-    status: StatusDocument, settings: Settings, equity: Decimal, at: datetime
-) -> Latch | None:
-    bound = settings.daily_loss_fraction_max * status.start_of_day_equity
-    loss = status.start_of_day_equity - equity
-    if loss <= bound:
-        return None
-    reason = (
-        f"equity {equity:.2f} is {loss:.2f} below the day's start of "
-        f"{status.start_of_day_equity:.2f}, over the bound of {bound:.2f} "
-        f"(daily_loss_fraction_max); look at the account, then say resume"
+    starts, highest = status.start_of_day_equity, status.highest_equity
+    measured = (
+        ("daily_loss", "the day's start", starts, settings.daily_loss_fraction_max),
+        ("drawdown", "its highest", highest, settings.drawdown_fraction_max),
     )
-    return Latch("daily_loss", reason, at)
-
-
-def _drawdown(
-    status: StatusDocument, settings: Settings, equity: Decimal, at: datetime
-) -> Latch | None:
-    bound = settings.drawdown_fraction_max * status.highest_equity
-    loss = status.highest_equity - equity
-    if loss <= bound:
-        return None
-    reason = (
-        f"equity {equity:.2f} is {loss:.2f} below its highest of {status.highest_equity:.2f}, "
-        f"over the bound of {bound:.2f} (drawdown_fraction_max); look at the account, then say "
-        f"resume"
-    )
-    return Latch("drawdown", reason, at)
+    for kind, name, before, fraction in measured:
+        loss, bound = before - equity, fraction * before
+        if loss > bound:
+            reason = (
+                f"equity {equity:.2f} is {loss:.2f} below {name} of {before:.2f}, over the bound "
+                f"of {bound:.2f} ({kind}_fraction_max); look at the account, then say resume"
+            )
+            return Latch(kind, reason, at)
+    return None

@@ -33,16 +33,14 @@ from schemas.values import Contract
 class NetCause:
     """Why a net is due [N1], and what it belongs to. A dry run plans and changes nothing.
 
-    `waived` are the rules that a person has said not to apply this once. `closing` is what a dry
-    run looks at as if it were closed. With `pairs`, by currency, it is a net of foreign balances
-    and of nothing else (`cash`). While the configuration cannot be read it is a net that
-    `reduces_only`, as far as it is made at all.
+    `closing` is what a dry run looks at as if it were closed. With `pairs`, by currency, it is a
+    net of foreign balances and of nothing else (`cash`). While the configuration cannot be read it
+    is a net that `reduces_only`, as far as it is made at all.
     """
 
     reason: str
     run_id: str
     dry_run: bool = False
-    waived: frozenset[str] = frozenset()
     closing: Mapping[str, Closure] = field(default_factory=dict)
     pairs: Mapping[str, Contract] = field(default_factory=dict)
     reduces_only: bool = False
@@ -106,13 +104,25 @@ class NetAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class WishesApproved:
+    """A person lets what these strategies want be carried out, however much of it vanishes."""
+
+    strategies: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Ticked:
     """Time passed. Barriers and coalescing windows end by it; nothing else does."""
 
 
 @dataclass(frozen=True, slots=True)
 class Netted:
-    """The net that was due has been made; what was due before it is due no more."""
+    """The net that was due has been made; what was due before it is due no more.
+
+    One that `failed`, for the broker did not answer, leaves due what the end of an order made due.
+    """
+
+    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +250,7 @@ type Event = (
     | RunOpened
     | RunClosed
     | NetAsked
+    | WishesApproved
     | Ticked
     | Netted
     | Priced

@@ -3,25 +3,35 @@
 An alert among them says what to do next; the rest is for whoever wants to look.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from gateway.core import batch_limits, day
+from gateway.core import batch_limits, day, holdings
+from gateway.core.broker import masked
 from gateway.core.day import date_of
 from gateway.core.desk import Desk
 from gateway.core.telling import shares_text
 from gateway.core.valuation import Valuation, valuations
 from schemas.documents import ExecutionDocument, OrderDocument
+from schemas.new_york import new_york_date
+from schemas.values import Contract
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One sentence; `is_alert` says that a person should see it now."""
+    """One sentence; `is_alert` says that a person should see it now, `alert` its name there.
+
+    An alert about a contract names it, so that it is not told again each time.
+    """
 
     sentence: str
     is_alert: bool = False
+    alert: str = "check_finding"
+    con_id: int = 0
+    symbol: str = ""
 
 
 def summary(desk: Desk, now: datetime) -> list[Finding]:
@@ -36,8 +46,9 @@ def summary(desk: Desk, now: datetime) -> list[Finding]:
 
 
 def risk(desk: Desk, now: datetime) -> list[Finding]:
-    """The loss since the day began, the exposure against its bounds, orders that are stuck."""
-    return [*_losses(desk), *_exposure(desk), *_stuck(desk, now), *_locks(desk)]
+    """The loss since the day began, the exposure against its bounds, stuck orders, last days."""
+    looks = (_losses(desk), _exposure(desk), _stuck(desk, now), _expiring(desk, now), _locks(desk))
+    return [one for found in looks for one in found]
 
 
 def end_of_day(desk: Desk, now: datetime, unknown: list[str]) -> list[Finding]:
@@ -56,7 +67,7 @@ def _account(desk: Desk) -> list[Finding]:
         return [Finding("the account has not been read yet; say reconcile", is_alert=True)]
     values, base = desk.values, desk.values.base_currency
     margin = f"{values.initial_margin:.2f}" if values.initial_margin is not None else "not told"
-    total = f"{values.account}: net liquidation {values.net_liquidation:.2f} {base}"
+    total = f"{masked(values.account)}: net liquidation {values.net_liquidation:.2f} {base}"
     cash = [
         Finding(f"cash {amount:.2f} {currency}{_in_base(desk, currency, amount)}")
         for currency, amount in sorted(values.cash.items())
@@ -77,7 +88,7 @@ def _holding(desk: Desk, one: Valuation) -> str:
     worth = f"worth {one.worth:.2f} {base}" if one.worth is not None else "of unknown worth"
     made = f"made {one.pnl:+.2f} {base}" if one.pnl is not None else "profit unknown"
     cost = f"cost {position.cost:.2f} {position.contract.currency}"
-    held = f"{one.ledger} holds {position.quantity:+f} {position.contract.symbol}"
+    held = f"{one.ledger} holds {position.quantity:+f} {position.contract.name}"
     return f"{held}, {worth}, {cost}, {made}"
 
 
@@ -98,19 +109,19 @@ def _unexplained(desk: Desk) -> list[Finding]:
 
 def _symbol(desk: Desk, con_id: int) -> str:
     lock, position = desk.locks.get(str(con_id)), desk.positions.get(con_id)
-    return lock.symbol if lock else position.contract.symbol if position else f"conId {con_id}"
+    return lock.symbol if lock else position.contract.name if position else f"conId {con_id}"
 
 
 def _working(order: OrderDocument) -> str:
     return (
-        f"{order.order_ref}: {order.quantity:+f} {order.contract.symbol} is {order.state}, filled "
+        f"{order.order_ref}: {order.quantity:+f} {order.contract.name} is {order.state}, filled "
         f"{order.filled:+f}, for {shares_text(order.allocations)}"
     )
 
 
 def _fill(one: ExecutionDocument) -> str:
     return (
-        f"filled {one.at:%H:%M:%S} UTC: {one.quantity:+f} {one.contract.symbol} at {one.price:f} "
+        f"filled {one.at:%H:%M:%S} UTC: {one.quantity:+f} {one.contract.name} at {one.price:f} "
         f"-> {shares_text(one.shares) or 'somebody else'} ({one.exec_id})"
     )
 
@@ -176,6 +187,49 @@ def _stuck(desk: Desk, now: datetime) -> list[Finding]:
         for order in _open(desk)
         if max(order.created_at, order.good_after or order.created_at) < since
     ]
+
+
+def _expiring(desk: Desk, now: datetime) -> Iterator[Finding]:
+    """What is held and soon trades no more: nobody rolled it, or who should have holds."""
+    known, days = holdings.contracts(desk), desk.settings.expiry_warning_days
+    for con_id, quantity in sorted(holdings.positions(desk).items()):
+        contract = known.get(con_id)
+        last = _last_day(contract) if contract and quantity else None
+        if contract is None or last is None:
+            continue
+        left = (last - new_york_date(now)).days
+        if left <= days:
+            yield Finding(
+                f"{quantity:+f} {contract.name} is held ({_holders(desk, con_id)}) and trades last "
+                f"on {last.isoformat()}, {_in_days(left)} (expiry_warning_days {days}): roll or "
+                "close it; of what is delivered in kind, notice comes earlier",
+                is_alert=True,
+                alert="expiry_near",
+                con_id=con_id,
+                symbol=contract.symbol,
+            )
+
+
+def _last_day(contract: Contract) -> date | None:
+    """The last day of trading, as IB tells it: the first notice day it does not (decision 12)."""
+    found = re.fullmatch(r"(\d{4})(\d\d)(\d\d)", contract.last_trade_date)
+    return date(*map(int, found.groups())) if found else None
+
+
+def _holders(desk: Desk, con_id: int) -> str:
+    held = (
+        f"{name} {position.quantity:+f}"
+        for name, ledger in sorted(desk.ledgers.items())
+        if (position := ledger.positions.get(str(con_id))) is not None and position.quantity
+    )
+    return ", ".join(held) or "nobody's"
+
+
+def _in_days(left: int) -> str:
+    if not left:
+        return "which is today"
+    days = f"{abs(left)} day{'s' if abs(left) != 1 else ''}"
+    return f"in {days}" if left > 0 else f"{days} ago"
 
 
 def _locks(desk: Desk) -> list[Finding]:

@@ -22,14 +22,7 @@ from gateway.core import (
     repetition,
     targets,
 )
-from gateway.core.broker import (
-    Commission,
-    Connection,
-    Drained,
-    Missing,
-    OrderReport,
-    Reading,
-)
+from gateway.core.broker import Commission, Connection, Drained, Missing, OrderReport, Reading
 from gateway.core.desk import Desk
 from gateway.core.events import (
     Adopted,
@@ -55,6 +48,7 @@ from gateway.core.events import (
     Silent,
     Ticked,
     Unlocked,
+    WishesApproved,
 )
 from gateway.core.orders import (
     drained,
@@ -135,6 +129,11 @@ def _(event: NetAsked, desk: Desk, at: datetime) -> Desk:
 
 
 @evolve.register
+def _(event: WishesApproved, desk: Desk, at: datetime) -> Desk:
+    return replace(desk, targets=targets.approved(desk.targets, event.strategies))
+
+
+@evolve.register
 def _(event: Ticked, desk: Desk, at: datetime) -> Desk:
     if desk.cause is not None:
         return desk
@@ -158,7 +157,7 @@ def _(event: Netted, desk: Desk, at: datetime) -> Desk:
         after,
         coalesce_at=None,
         targets=targets.netted(desk.targets),
-        orders=dues.netted(desk.orders),
+        orders=desk.orders if event.failed else dues.netted(desk.orders),
     )
 
 
@@ -479,10 +478,12 @@ def _answered(desk: Desk, said: TargetsDocument, *, dry: bool) -> Desk:
     if run is None or not _answers_open_run(desk, said) or run.document.dry_run is not dry:
         return desk
     answered = {**run.document.answered, said.strategy: said.last_status}
+    reasons = {**run.document.answer_reasons, said.strategy: said.last_reason}
     known = run.said.get(said.strategy)
     is_newest = known is None or targets.is_newer(said, known)
     overlay = {**run.said, said.strategy: said} if dry and is_newest else run.said
-    return replace(desk, run=OpenRun(replace(run.document, answered=answered), overlay))
+    document = replace(run.document, answered=answered, answer_reasons=reasons)
+    return replace(desk, run=OpenRun(document, overlay))
 
 
 def _numbered(event: Journaled) -> list[tuple[Contract, int]]:

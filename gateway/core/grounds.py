@@ -2,7 +2,7 @@
 
 from gateway.core.desk import Desk
 from schemas import codec
-from schemas.documents import Grounds
+from schemas.grounds import Grounds
 from schemas.settings import Settings
 
 

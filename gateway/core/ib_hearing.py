@@ -171,8 +171,11 @@ class Hearing:
         self._tell(self.with_commission(told))
 
     def commission(self, told: Commission | None) -> None:
-        """A commission report; it may precede its execution (trap 10)."""
-        if told is not None:
+        """A commission report; it may precede its execution (trap 10).
+
+        Each reading repeats the whole day's: those told before are no news.
+        """
+        if told is not None and told != self._commissions.get(told.exec_id):
             self._commissions[told.exec_id] = told
             self._tell(told)
 

@@ -82,7 +82,10 @@ def only_details(asked: Contract, found: Sequence[Any]) -> Any:
     # IB answers some requests with kinds of contract that were not asked for.
     matches = [details for details in found if details.contract.secType == asked.sec_type]
     if len(matches) != 1:
-        raise ValueError(f"means {len(matches)} contracts at the broker, not exactly one")
+        raise ValueError(
+            f"means {len(matches)} contracts at the broker, not exactly one; correct it, or name "
+            f"one by con_id"
+        )
     return matches[0]
 
 
@@ -99,7 +102,10 @@ def chain(asked: Contract, found: Sequence[Any], today: str) -> tuple[Contract, 
     months = [resolved_contract(asked, details) for details in matches]
     left = sorted((m for m in months if m.last_trade_date >= today), key=_expiry)
     if len(left) < CHAIN_LENGTH:
-        raise ValueError(f"has {len(left)} months at the broker, a chain needs {CHAIN_LENGTH}")
+        raise ValueError(
+            f"has {len(left)} months at the broker, a chain needs {CHAIN_LENGTH}; name months by "
+            f"local_symbol"
+        )
     return tuple(left[:CHAIN_LENGTH])
 
 
@@ -114,7 +120,10 @@ def resolved_contract(asked: Contract, details: Any) -> Contract:
     """
     magnifier = details.priceMagnifier or 1
     if magnifier != 1:
-        raise ValueError(f"is quoted in 1/{magnifier} of its currency, which is not supported")
+        raise ValueError(
+            f"is quoted in 1/{magnifier} of its currency, which is not supported; choose a listing "
+            f"that is quoted in whole units"
+        )
     told = details.contract
     return Contract(
         symbol=told.symbol,

@@ -20,6 +20,7 @@ from gateway.core.broker import (
     MarginPreview,
     OrderReport,
     Quote,
+    masked,
 )
 from schemas.values import Contract
 
@@ -84,6 +85,18 @@ NO_HISTORY: Final = 162
 """Historical data: no data, no permission, or paced. Nothing to retry within a run."""
 
 NO_CONTRACT: Final = 200
+
+WRONG_DESCRIPTIONS: Final = frozenset(
+    {
+        123,  # no record of this conid
+        NO_CONTRACT,  # none is meant, or several
+        203,  # the contract is not allowed for this account
+        321,  # validation failed: something is missing, or is no value of its field
+        478,  # the description contradicts its own conid
+    }
+)
+"""Error codes by which a question for a contract is wrong itself: asked again it stays so. All
+others (pacing, 504 not connected, farms and logins that are away) only mean that not now."""
 
 CLIENT_ID_TAKEN: Final = 326
 
@@ -256,7 +269,7 @@ def account_values(account: str, rows: Iterable[tuple[str, str, str]]) -> Accoun
     found = {key: (value, currency) for key, value, currency in listed if currency != BASE}
     equity, base_currency = found.get("NetLiquidation", ("", ""))
     if number(equity) is None or not base_currency:
-        raise ValueError(f"the broker told no NetLiquidation of account {account}")
+        raise ValueError(f"the broker told no NetLiquidation of account {masked(account)}")
     cash = {
         currency: amount(value)
         for key, value, currency in listed

@@ -9,7 +9,15 @@ from decimal import Decimal
 from typing import Final
 
 from gateway.core.book_limits import book_notional, share_notional, short_allowed
-from gateway.core.candidate import Candidate, Rule, held, is_increasing, only, refuse
+from gateway.core.candidate import (
+    Candidate,
+    Rule,
+    first_refusal,
+    held,
+    is_increasing,
+    only,
+    refuse,
+)
 from gateway.core.contract_limits import account_prefix, contract_allowed, order_rejected_before
 from gateway.core.desk import Desk
 from gateway.core.market_limits import market_hours
@@ -24,11 +32,7 @@ __all__ = ["LIMITS", "NAMES", "Candidate", "forbidden", "held", "is_increasing",
 
 def refusal(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEntry | None:
     """The first rule's refusal, or None when all let the candidate pass."""
-    for rule in LIMITS:
-        refused = rule(candidate, desk, now)
-        if refused is not None:
-            return refused
-    return None
+    return first_refusal(LIMITS, candidate, desk, now)
 
 
 def forbidden(desk: Desk) -> list[OrderDocument]:
@@ -61,7 +65,7 @@ def contract_locked(candidate: Candidate, desk: Desk, now: datetime) -> RefusalE
     lock = desk.locks.get(str(candidate.contract.con_id))
     if lock is None:
         return None
-    sentence = f"{candidate.contract.symbol} is locked: {lock.reason}"
+    sentence = f"{candidate.contract.name} is locked: {lock.reason}"
     return refuse(candidate, "contract_locked", sentence, lock.kind, "no lock")
 
 
@@ -81,7 +85,7 @@ def exchange_rate(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEnt
     if candidate.rate is not None or candidate.reducing:
         return None
     base = desk.values.base_currency if desk.values else "nothing"
-    symbol, currency = candidate.contract.symbol, candidate.contract.currency
+    symbol, currency = candidate.contract.name, candidate.contract.currency
     sentence = (
         f"{symbol} trades in {currency} and the account is in {base}, but the broker tells no rate "
         f"of {currency}; hold some {currency} there, so that it does, then say run"
@@ -95,7 +99,7 @@ def order_quantity(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEn
     if value <= bound:
         return None
     sentence = (
-        f"an order of {value:f} {candidate.contract.symbol} is over order_quantity_max {bound:f}"
+        f"an order of {value:f} {candidate.contract.name} is over order_quantity_max {bound:f}"
     )
     return refuse(candidate, "order_quantity_max", sentence, f"{value:f}", f"{bound:f}")
 
@@ -105,7 +109,7 @@ def order_notional(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEn
     bound, value = desk.settings.order_notional_max, candidate.notional
     if candidate.reducing or value <= bound:
         return None
-    symbol = candidate.contract.symbol
+    symbol = candidate.contract.name
     sentence = f"an order worth {value:.2f} in {symbol} is over order_notional_max {bound:f}"
     largest = max(abs(share.quantity) for share in candidate.shares)
     names = {s.strategy for s in candidate.shares if abs(s.quantity) == largest}
@@ -123,7 +127,7 @@ def position_notional(candidate: Candidate, desk: Desk, now: datetime) -> Refusa
     if value <= bound:
         return None
     sentence = (
-        f"a position worth {value:.2f} in {contract.symbol} is over position_notional_max {bound:f}"
+        f"a position worth {value:.2f} in {contract.name} is over position_notional_max {bound:f}"
     )
     return refuse(candidate, "position_notional_max", sentence, f"{value:.2f}", f"{bound:f}")
 
@@ -141,7 +145,7 @@ def external_opposes(candidate: Candidate, desk: Desk, now: datetime) -> Refusal
     if is_increasing(books, candidate.quantity) or not is_increasing(broker, candidate.quantity):
         return None
     sentence = (
-        f"{candidate.quantity:+f} {contract.symbol} would shrink the books ({books:f}) but grow or "
+        f"{candidate.quantity:+f} {contract.name} would shrink the books ({books:f}) but grow or "
         f"turn the broker's position ({broker:f}); say transfer, or set external_policy to ignore"
     )
     return refuse(candidate, "external_opposes", sentence, f"{broker:f}", f"{books:f}")

@@ -38,7 +38,7 @@ def unexplained(
 
 def overfilled(order: OrderDocument, beyond: Decimal) -> Lock:
     """More was filled than ordered; nobody asked for the rest."""
-    symbol = order.contract.symbol
+    symbol = order.contract.name
     reason = (
         f"{order.order_ref} was filled by {beyond:+f} {symbol} beyond its quantity of "
         f"{order.quantity:f}; say adopt"
@@ -57,7 +57,7 @@ def unknown_order(symbol: str, order_ref: str, since: datetime) -> Lock:
 
 def repeated(orders: Sequence[OrderDocument], bound: int, since: datetime) -> Lock:
     """Orders of one side were sent again and again and nothing was filled; newest first."""
-    symbol, side = orders[0].contract.symbol, "BUY" if orders[0].quantity > 0 else "SELL"
+    symbol, side = orders[0].contract.name, "BUY" if orders[0].quantity > 0 else "SELL"
     refs = ", ".join(order.order_ref for order in reversed(orders))
     reason = (
         f"{len(orders)} {side} orders in a row ended with nothing filled ({refs}); "
@@ -68,7 +68,7 @@ def repeated(orders: Sequence[OrderDocument], bound: int, since: datetime) -> Lo
 
 def corrected(order: OrderDocument, exec_id: str, strategy: str, held: Sequence[Decimal]) -> Lock:
     """A correction turned a book, and nobody says now what that strategy wants [A3]."""
-    symbol = order.contract.symbol
+    symbol = order.contract.name
     reason = (
         f"execution {exec_id} of {order.order_ref} was corrected, which turned {strategy}'s "
         f"{held[0]:+f} {symbol} into {held[1]:+f} while its targets are not fresh; look at it, "

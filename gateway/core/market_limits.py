@@ -31,7 +31,7 @@ def market_hours(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEntr
         return None
     value, bound = in_new_york(told.good_after), in_new_york(session.closes_at)
     sentence = (
-        f"{candidate.contract.symbol} closes at {bound}, and its order_policy's good_after_time is "
+        f"{candidate.contract.name} closes at {bound}, and its order_policy's good_after_time is "
         f"{value}; set an earlier one"
     )
     return refuse(candidate, "market_hours", sentence, value, bound)
@@ -45,7 +45,7 @@ def _spans(terms: Terms | None, told: Instruction) -> tuple[Span, ...]:
 
 def _outside(candidate: Candidate, opens_at: datetime | None, now: datetime) -> RefusalEntry | None:
     """The refusal of what is not sent now; what reduces passes where nobody told any hours."""
-    symbol, value = candidate.contract.symbol, in_new_york(now)
+    symbol, value = candidate.contract.name, in_new_york(now)
     if opens_at is not None:
         opens = in_new_york(opens_at)
         sentence = (

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from gateway.core import batch_limits, closing, holdings, together, wishes
-from gateway.core.attribution import webster
+from gateway.core import attribution, batch_limits, closing, holdings, together, wishes
+from gateway.core.candidate import draft
 from gateway.core.desk import Desk
 from gateway.core.events import NetCause
 from gateway.core.limits import NAMES, Candidate, held, is_increasing, refusal
@@ -168,9 +168,11 @@ def _increases(change: WantedChange) -> bool:
 
 
 def _net_contract(scene: _Scene, contract: Contract, changes: Sequence[WantedChange]) -> Plan:
+    working = scene.open_orders.get(contract.con_id)
+    if working is not None and working.state == "UNKNOWN":
+        return Plan(refusals=_unknown(working, changes))
     if not any(c.change for c in changes):
         return Plan()
-    working = scene.open_orders.get(contract.con_id)
     if working is not None:
         return _with_working_order(scene, working, changes)
     return _anew(scene, contract, changes)
@@ -181,11 +183,19 @@ def _anew(scene: _Scene, contract: Contract, changes: Sequence[WantedChange]) ->
     refused = _not_reducing(scene.desk, contract, changes)
     if refused:
         return Plan(refusals=refused)
-    crossed, rest = cross([Share(c.strategy, c.change) for c in changes if c.change])
-    plan = _cross_plan(scene, contract, crossed)
+    met, rest = cross([Share(c.strategy, c.change) for c in changes if c.change])
+    plan = _cross_plan(scene, contract, met)
     if plan.refusals and increasers(scene.desk, contract.con_id, rest):
         return plan  # the wishes were to meet; without the cross the rest would be half of them
-    return _joined(plan, _order_plan(scene, contract, rest))
+    return _joined(plan, _order_plan(_crossed(scene, plan), contract, rest))
+
+
+def _crossed(scene: _Scene, plan: Plan) -> _Scene:
+    """The scene with the plan's crosses in the books, which the order comes on top of."""
+    ledgers = dict(scene.desk.ledgers)
+    for document in plan.crosses:
+        ledgers = attribution.crossed(ledgers, document)
+    return replace(scene, desk=replace(scene.desk, ledgers=ledgers)) if plan.crosses else scene
 
 
 def _with_working_order(
@@ -196,8 +206,6 @@ def _with_working_order(
     What waits for its end is held against the limits now: a leg that would then be refused drops
     its strategy's other legs today [N8], and no order is cancelled for it, to be sent again.
     """
-    if working.state == "UNKNOWN":
-        return Plan(refusals=(_unknown(working, changes),))
     gives_too_much = any(c.change * c.in_flight < 0 for c in changes)
     closes = _closes(scene.desk, working, changes)
     net_change = sum((c.change for c in changes), Decimal(0))
@@ -227,14 +235,17 @@ def _without_flight(change: WantedChange) -> WantedChange:
     return replace(change, change=change.change + change.in_flight, in_flight=Decimal(0))
 
 
-def _unknown(working: OrderDocument, changes: Sequence[WantedChange]) -> RefusalEntry:
-    symbol, con_id = working.contract.symbol, working.contract.con_id
+def _unknown(working: OrderDocument, changes: Sequence[WantedChange]) -> tuple[RefusalEntry, ...]:
+    """Who waits for it: those that want a change, and those to whom it would give one."""
+    names = tuple(c.strategy for c in changes if c.change or c.in_flight)
+    if not names:
+        return ()
+    symbol, con_id = working.contract.name, working.contract.con_id
     sentence = (
         f"{symbol} waits: nobody knows whether the broker has {working.order_ref} "
-        f"({working.reason}); a reconcile that finds it there settles it, else look at the broker"
+        f"({working.reason}); say reconcile, else look at the broker and say unlock"
     )
-    names = tuple(c.strategy for c in changes if c.change)
-    return RefusalEntry("unknown_order", sentence, symbol, con_id, names, "UNKNOWN", "settled")
+    return (RefusalEntry("unknown_order", sentence, symbol, con_id, names, "UNKNOWN", "settled"),)
 
 
 def _not_reducing(
@@ -246,9 +257,9 @@ def _not_reducing(
     return tuple(
         RefusalEntry(
             "trading_state",
-            f"{c.strategy} wants {c.change:+f} {contract.symbol}, which does not reduce its book "
+            f"{c.strategy} wants {c.change:+f} {contract.name}, which does not reduce its book "
             f"of {c.book:f}; trading is reduce_only",
-            contract.symbol,
+            contract.name,
             contract.con_id,
             (c.strategy,),
             f"{c.change:f}",
@@ -345,36 +356,22 @@ def _without_flip(position: Decimal, shares: tuple[Share, ...]) -> tuple[Share, 
     quantity, to_zero = _total(shares), -wishes.whole(position)
     if to_zero * quantity <= 0 or abs(quantity) <= abs(to_zero):
         return shares
-    return tuple(s for s in webster(to_zero, shares) if s.quantity)
+    return tuple(s for s in attribution.webster(to_zero, shares) if s.quantity)
 
 
 def _order(scene: _Scene, candidate: Candidate) -> OrderDocument:
-    desk, con_id = scene.desk, candidate.contract.con_id
-    generation = desk.generations.get(con_id, 0) + 1
-    price, told = candidate.price, instruction(candidate, desk, scene.now)
-    return OrderDocument(
-        order_ref=f"{desk.mode}-{con_id}-{generation}",
-        contract=candidate.contract,
-        quantity=candidate.quantity,
-        allocations=candidate.shares,
+    desk, told = scene.desk, instruction(candidate, scene.desk, scene.now)
+    return replace(
+        draft(candidate, desk, scene.cause.run_id, scene.now),
         order_type=told.order_type,
         tif=told.tif,
         limit_price=told.limit_price,
         adaptive_priority=told.adaptive_priority,
         outside_rth=told.outside_rth,
         good_after=told.good_after,
-        decision_price=price.value if price else None,
-        created_at=scene.now,
         valid_until=_valid_until(scene, candidate),
-        epoch=desk.epoch,
-        generation=generation,
-        run_id=scene.cause.run_id,
-        state="PENDING",
         why=tuple(_why(desk, share) for share in candidate.shares),
         limits=(*NAMES, *batch_limits.NAMES),
-        decision_at=price.at if price else None,
-        is_reducing=candidate.reducing,
-        decision_rate=candidate.rate,
         leg_of=tuple(s.strategy for s in candidate.shares if s.strategy in scene.intentions),
     )
 
@@ -400,7 +397,7 @@ def _why(desk: Desk, share: Share) -> str:
 
 def _unless_vanished(desk: Desk, plan: Plan, cause: NetCause) -> Plan:
     """The plan without orders and crosses where too much of what is wanted vanished at once."""
-    if batch_limits.TARGETS_VANISHED in cause.waived or not (plan.orders or plan.crosses):
+    if not (plan.orders or plan.crosses):
         return plan
     refused = batch_limits.vanished(desk, plan.wanted, cause.run_id)
     if refused is None:
@@ -410,12 +407,13 @@ def _unless_vanished(desk: Desk, plan: Plan, cause: NetCause) -> Plan:
 
 def _refused_increasers(plan: Plan, barred: Barred) -> frozenset[str]:
     """Strategies with a refused increasing leg that are not out of this net already [N8]."""
-    refused = {(entry.con_id, name) for entry in plan.refusals for name in entry.strategies}
+    refused = together.refused_legs(plan.refusals)
     return frozenset(
         change.strategy
         for change in plan.wanted
         if (change.con_id, change.strategy) in refused
         and change.strategy not in barred.strategies
+        and change.change
         and _increases(change)
     )
 

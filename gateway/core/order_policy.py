@@ -69,7 +69,7 @@ def order_policy(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEntr
     """No increasing order whose strategies want it executed differently, or without its limit."""
     if candidate.is_cross or candidate.reducing:
         return None
-    symbol = candidate.contract.symbol
+    symbol = candidate.contract.name
     policies = _policies(candidate, desk)
     one, *others = policies
     other = next((name for name in others if policies[name] != policies[one]), None)
@@ -177,8 +177,8 @@ def _conflict(one: str, other: str, policies: Mapping[str, OrderPolicy]) -> str:
 
 
 def _shared(ours: Iterable[Contract], theirs: Sequence[Contract]) -> list[str]:
-    """The symbols of the contracts that both universes name, resolved or not."""
-    return [one.symbol for one in ours if any(_is_same(one, other) for other in theirs)]
+    """The contracts that both universes name, resolved or not."""
+    return [one.name for one in ours if any(_is_same(one, other) for other in theirs)]
 
 
 def _is_same(one: Contract, other: Contract) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from gateway.core import closing
-from gateway.core.candidate import Candidate, refuse
+from gateway.core.candidate import Candidate, first_refusal, refuse
 from gateway.core.desk import Desk
 from schemas.documents import RefusalEntry
 from schemas.values import Mode
@@ -17,7 +17,7 @@ def quote_age(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEntry |
     """No cross and no increasing order without a fresh reference price [N4]."""
     if not _counts(candidate):
         return None
-    symbol, price = candidate.contract.symbol, candidate.price
+    symbol, price = candidate.contract.name, candidate.price
     bound = desk.settings.quote_age_seconds_max
     if price is None or price.value <= 0:
         sentence = f"{symbol} has no reference price; check the market data subscription"
@@ -37,7 +37,7 @@ def delayed_data(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEntr
     if desk.settings.delayed_data_allowed and desk.mode is Mode.PAPER:
         return None
     sentence = (
-        f"only delayed prices of {candidate.contract.symbol}; subscribe to live data, or set "
+        f"only delayed prices of {candidate.contract.name}; subscribe to live data, or set "
         f"delayed_data_allowed in config/{desk.mode} (paper only)"
     )
     return refuse(candidate, "delayed_data", sentence, "delayed", "live")
@@ -57,8 +57,7 @@ def price_collar(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEntr
 def doubt(candidate: Candidate, desk: Desk, now: datetime) -> RefusalEntry | None:
     """Why the reference price is not to be relied upon, whatever the candidate does with it."""
     asked = replace(candidate, reducing=False)
-    refusals = (rule(asked, desk, now) for rule in (quote_age, delayed_data, price_collar))
-    return next((entry for entry in refusals if entry is not None), None)
+    return first_refusal((quote_age, delayed_data, price_collar), asked, desk, now)
 
 
 def _counts(candidate: Candidate) -> bool:
@@ -74,7 +73,7 @@ def _jump(candidate: Candidate, desk: Desk) -> RefusalEntry | None:
         return None
     value = f"{jump / close:.4f}"
     sentence = (
-        f"the {price.source} of {candidate.contract.symbol}, {price.value:f}, is {value} of the "
+        f"the {price.source} of {candidate.contract.name}, {price.value:f}, is {value} of the "
         f"last close {close:f} away from it, over price_jump_fraction_max {bound:f}; look whether "
         f"it is true (a split?), then raise it for the day"
     )
@@ -88,7 +87,7 @@ def _spread(candidate: Candidate, desk: Desk) -> RefusalEntry | None:
         return None
     value = f"{abs(price.spread) / price.value:.4f}"
     sentence = (
-        f"bid and ask of {candidate.contract.symbol} are {value} of their middle {price.value:f} "
+        f"bid and ask of {candidate.contract.name} are {value} of their middle {price.value:f} "
         f"apart, over spread_fraction_max {bound:f}; wait for a better quote, or raise it"
     )
     return refuse(candidate, "price_collar", sentence, value, f"{bound:f}")

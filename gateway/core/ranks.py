@@ -30,7 +30,7 @@ def refused(order: OrderDocument, rule: str, sentence: str, value: str, bound: s
     return RefusalEntry(
         rule=rule,
         sentence=sentence,
-        symbol=order.contract.symbol,
+        symbol=order.contract.name,
         con_id=order.contract.con_id,
         strategies=tuple(sorted(share.strategy for share in order.allocations)),
         value=value,
@@ -48,4 +48,4 @@ def behind(order: OrderDocument, full: RefusalEntry) -> RefusalEntry:
 
 def what(order: OrderDocument) -> str:
     """The order in a sentence: `+10 SPY`."""
-    return f"{order.quantity:+f} {order.contract.symbol}"
+    return f"{order.quantity:+f} {order.contract.name}"

@@ -56,7 +56,7 @@ def compare(desk: Desk, at: datetime) -> Desk:
     for con_id, missing in nonzero.items():
         known = desk.locks.get(str(con_id))
         since = known.since if known else at
-        symbol, held = contracts[con_id].symbol, _position(desk, con_id)
+        symbol, held = contracts[con_id].name, _position(desk, con_id)
         found = clues.clues(desk, con_id)
         made[str(con_id)] = locks.unexplained(symbol, missing, since, held, found)
     return replace(desk, unexplained=nonzero, locks={**made, **kept})
@@ -91,7 +91,7 @@ def _strays(desk: Desk, open_orders: tuple[OrderReport, ...], at: datetime) -> d
         if is_over or (order is None and own_ref(desk.mode, report.order_ref)):
             key = report.order_ref.split("-")[1]
             known = desk.locks.get(key)
-            symbol = order.contract.symbol if order else f"contract {key}"
+            symbol = order.contract.name if order else f"contract {key}"
             since = known.since if known else at
             found[key] = locks.unknown_order(symbol, report.order_ref, since)
     return found

@@ -3,13 +3,14 @@
 Level, not edge: the documents follow from the difference of two desks, whatever led to it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 from gateway.core.attribution import owner_of_foreign
 from gateway.core.desk import Desk
 from gateway.core.dues import left_due
+from gateway.core.orders import execution_key, newer_execution
 from gateway.core.targets import last_waiting
 from schemas.documents import (
     CLOSED_ORDERS,
@@ -31,6 +32,10 @@ from schemas.values import Mode
 
 type Documents = dict[str, Any]
 """Path -> document, typed; the rim turns them into Firestore's dicts."""
+
+EXECUTIONS_MAX: Final = 200
+"""Executions that an order's document holds itself. One takes 650 to 830 bytes there, so that some
+1,300 to 1,600 would be the end; and with each fill all of them would be written again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +83,24 @@ def changed(before: Desk, after: Desk) -> Documents:
 def closed_orders(before: Desk, after: Desk) -> tuple[Documents, list[str]]:
     """The orders that the desk let go of: where they go to, and the paths that they leave."""
     gone = [order for ref, order in before.orders.items() if ref not in after.orders]
-    moved: Documents = {CLOSED_ORDERS.at(order_ref=order.order_ref): order for order in gone}
+    moved: Documents = {CLOSED_ORDERS.at(order_ref=order.order_ref): kept(order) for order in gone}
     return moved, [_order_path(before.mode, order.order_ref) for order in gone]
+
+
+def kept(order: OrderDocument) -> OrderDocument:
+    """The order as its document keeps it: many executions would not fit into one."""
+    if len(order.executions) <= EXECUTIONS_MAX:
+        return order
+    return replace(order, executions={}, executions_apart=True)
+
+
+def whole(order: OrderDocument, executions: Iterable[ExecutionDocument]) -> OrderDocument:
+    """The order of its document, with what `executions/` has of it: also what was corrected."""
+    found: dict[str, ExecutionDocument] = {}
+    for execution in executions:
+        key = execution_key(execution.exec_id)
+        found[key] = newer_execution(found.get(key), execution)
+    return replace(order, executions=found, executions_apart=False)
 
 
 def ledger_documents(before: Desk, after: Desk) -> Documents:
@@ -120,7 +141,7 @@ def _changed(before: Desk, after: Desk) -> Iterator[tuple[str, Any]]:
             yield path_of(TargetsDocument, mode=mode, strategy=strategy), targets
     for order_ref, order in after.orders.items():
         if before.orders.get(order_ref) is not order:
-            yield _order_path(mode, order_ref), order
+            yield _order_path(mode, order_ref), kept(order)
     yield from _executions(before, after)
     yield from _latch_documents(before, after).items()
     yield from _status_documents(before, after).items()

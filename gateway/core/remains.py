@@ -66,15 +66,6 @@ def _reason(desk: Desk, plan: Plan, change: WantedChange, left: Decimal) -> str:
         return mine[0].sentence
     working = desk.open_order(change.con_id)
     if working is not None:
-        return _awaited(plan, working)
+        what = "is being cancelled" if working.order_ref in plan.cancels else f"is {working.state}"
+        return f"{working.order_ref} {what}: it follows by itself at the end of that"
     return "it follows by itself once the order to 0 is filled [N6]"
-
-
-def _awaited(plan: Plan, working: OrderDocument) -> str:
-    if working.state == "UNKNOWN":
-        return (
-            f"nobody knows whether the broker has {working.order_ref}: say reconcile, else look at "
-            f"the broker and say unlock"
-        )
-    what = "is being cancelled" if working.order_ref in plan.cancels else f"is {working.state}"
-    return f"{working.order_ref} {what}: it follows by itself at the end of that"

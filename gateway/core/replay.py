@@ -21,12 +21,12 @@ from gateway.core.why import (
 from schemas.documents import (
     ActivityDocument,
     CrossDocument,
-    Grounds,
     OrderDocument,
     RefusalEntry,
     RunDocument,
     TargetsDocument,
 )
+from schemas.grounds import Grounds
 
 TOLD_IN_FULL: Final = ("cross", "execution", "refusal", "run")
 """Kinds of activity whose own documents tell more than their sentence."""
@@ -79,7 +79,9 @@ def _answers(log: Log) -> Iterator[Step]:
     for name, status in sorted(run.answered.items()):
         said = log.targets.get(name)
         if said is None or said.last_run_id != run.run_id or said.last_as_of is None:
-            yield run.started_at, f"{name} answers {status}; its words are not kept any more."
+            kept = run.answer_reasons.get(name)
+            words = f": {kept}" if kept else "; its words are not kept any more"
+            yield run.started_at, f"{name} answers {status}{words}."
             continue
         wanted = ", ".join(f"{one.quantity:f} {one.symbol}" for one in said.targets)
         why = f": {said.last_reason}" if said.last_reason else ""
@@ -134,7 +136,7 @@ def _refused(entry: RefusalEntry) -> str:
 
 def _order(order: OrderDocument) -> Iterator[Step]:
     at, ref = order.created_at, order.order_ref
-    yield at, f"{ref} is journaled: {order.quantity:+f} {order.contract.symbol}."
+    yield at, f"{ref} is journaled: {order.quantity:+f} {order.contract.name}."
     if order.limits:
         yield at, f"{ref}: these limits let it pass: {', '.join(order.limits)}."
     for text in (*margin_told(order), *sent_told(order)):

@@ -60,6 +60,7 @@ class Standing:
     orders: Mapping[str, OrderDocument] = field(default_factory=dict)
     runs: Sequence[RunDocument] = ()
     closes: Mapping[str, Close] = field(default_factory=dict)
+    project: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ def _open(name: str, position: LedgerPosition, close: Close | None) -> Holding:
     worth = None if last is None else last * quantity * contract.multiplier
     return Holding(
         book=name,
-        symbol=contract.local_symbol or contract.symbol,
+        symbol=contract.name,
         quantity=quantity,
         average=position.cost / quantity / contract.multiplier,
         last=last,
@@ -149,7 +150,8 @@ def screen(standing: Standing) -> str:
 
 def _head(standing: Standing) -> Iterator[str]:
     mode = standing.mode
-    yield f"{mode.upper()} at {in_new_york(standing.now)}"
+    of = f" of {standing.project}" if standing.project else ""
+    yield f"{mode.upper()}{of} at {in_new_york(standing.now)}"
     for finding in attention(standing):
         yield f"{_mark(finding)}{finding.sentence}"
     yield from _account(standing)
@@ -224,7 +226,7 @@ def _law(standing: Standing) -> str:
     missing = unexplained(standing)
     if not missing:
         return f"{law_line}: held, UNEXPLAINED 0, {at}"
-    symbols = {key: held.contract.symbol for key, held in standing.positions.items()}
+    symbols = {key: held.contract.name for key, held in standing.positions.items()}
     symbols |= {key: lock.symbol for key, lock in standing.latches.locks.items()}
     told = [f"{value:+f} {symbols.get(key, key)}" for key, value in sorted(missing.items())]
     return f"{law_line}: BROKEN, UNEXPLAINED {', '.join(told)}, {at}"
@@ -254,7 +256,7 @@ def _working(standing: Standing) -> str:
     rows = [
         (
             one.order_ref,
-            f"{one.quantity:+f} {one.contract.symbol}",
+            f"{one.quantity:+f} {one.contract.name}",
             one.state,
             f"{one.filled:+f}",
             shares_text(one.allocations),
@@ -285,6 +287,7 @@ def as_document(standing: Standing) -> dict[str, Any]:
     snapshot = standing.snapshot
     return {
         "mode": str(standing.mode),
+        "project": standing.project,
         "at": standing.now,
         "attention": [
             {"check": f.check, "state": str(f.state), "sentence": f.sentence}

@@ -13,11 +13,7 @@ from gateway.core import book, holdings, locks
 from gateway.core.attribution import webster
 from gateway.core.desk import Desk
 from gateway.core.events import OrderSettled, Rebooked, Unlocked
-from schemas.commands import (
-    CorporateAction,
-    Transfer,
-    Unlock,
-)
+from schemas.commands import CorporateAction, Transfer, Unlock
 from schemas.documents import LedgerEntry, OrderDocument, Share
 from schemas.values import EXTERNAL, OWNERLESS, Contract
 
@@ -28,10 +24,15 @@ class CannotSettle(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
-    """A book whose strategy is gone, and what it holds: symbol -> quantity [B6]."""
+    """A book whose strategy is gone, and what it holds: name -> quantity [B6]."""
 
     strategy: str
     holdings: dict[str, Decimal]
+
+
+def is_called(contract: Contract, symbol: str) -> bool:
+    """Whether a person may mean the contract: by its symbol, or by the name of a future's month."""
+    return symbol in (contract.symbol, contract.name)
 
 
 def contract_named(desk: Desk, symbol: str, con_id: int) -> Contract:
@@ -41,10 +42,10 @@ def contract_named(desk: Desk, symbol: str, con_id: int) -> Contract:
     if con_id:
         if con_id not in known:
             raise CannotSettle(f"con_id: {con_id} is neither held nor was it ever ordered")
-        if symbol and known[con_id].symbol != symbol:
-            raise CannotSettle(f"symbol: {con_id} is {known[con_id].symbol}, not {symbol}")
+        if symbol and not is_called(known[con_id], symbol):
+            raise CannotSettle(f"symbol: {con_id} is {known[con_id].name}, not {symbol}")
         return known[con_id]
-    found = [contract for contract in known.values() if contract.symbol == symbol]
+    found = [contract for contract in known.values() if is_called(contract, symbol)]
     if len(found) != 1:
         hint = "name one by con_id" if found else "neither a ledger nor the broker holds it"
         raise CannotSettle(f"symbol: {len(found)} contracts named {symbol}; {hint}")
@@ -59,7 +60,7 @@ def transfer(desk: Desk, command: Transfer, source: str, at: datetime) -> Rebook
     _check_at_rest(desk, contract)
     lock = desk.locks.get(str(contract.con_id))
     if lock is not None:
-        raise CannotSettle(f"{contract.symbol} is locked ({lock.reason}); settle that first")
+        raise CannotSettle(f"{contract.name} is locked ({lock.reason}); settle that first")
     _check_held(desk, contract, command)
     entries = {
         command.from_: _moved(contract, -command.quantity, command.price, source, at),
@@ -78,14 +79,14 @@ def split(desk: Desk, command: CorporateAction, source: str, at: datetime) -> Re
     _check_at_rest(desk, contract)
     lock = desk.locks.get(str(contract.con_id))
     if lock is not None and lock.kind != "unexplained":
-        raise CannotSettle(f"{contract.symbol} is locked ({lock.reason}); settle that first")
+        raise CannotSettle(f"{contract.name} is locked ({lock.reason}); settle that first")
     held = _holdings(desk, contract.con_id)
     explained = sum(held.values(), Decimal(0))
     broker = explained + desk.unexplained.get(contract.con_id, Decimal(0))
     expected = _times(explained, command)
     if broker == explained or broker not in (expected, _whole(expected)):
         raise CannotSettle(
-            f"the ledgers hold {explained:f} {contract.symbol}, which a "
+            f"the ledgers hold {explained:f} {contract.name}, which a "
             f"{command.numerator}:{command.denominator} split makes {_text(expected)}, but the "
             f"broker holds {broker:f}; give the ratio that fits, or say adopt"
         )
@@ -110,8 +111,8 @@ def unlock(desk: Desk, command: Unlock) -> tuple[Unlocked | OrderSettled, ...]:
         return settled
     if lock is None:
         state = f"; {order.order_ref} is {order.state}" if order else ""
-        raise CannotSettle(f"{contract.symbol} is not locked{state}: there is nothing to unlock")
-    raise CannotSettle(f"unlock does not lift this lock of {contract.symbol}: {lock.reason}")
+        raise CannotSettle(f"{contract.name} is not locked{state}: there is nothing to unlock")
+    raise CannotSettle(f"unlock does not lift this lock of {contract.name}: {lock.reason}")
 
 
 def orphans(desk: Desk) -> list[Orphan]:
@@ -119,7 +120,7 @@ def orphans(desk: Desk) -> list[Orphan]:
     found = []
     for name in sorted(desk.ledgers):
         positions = desk.ledgers[name].positions.values()
-        holdings = {p.contract.symbol: p.quantity for p in positions if p.quantity}
+        holdings = {p.contract.name: p.quantity for p in positions if p.quantity}
         if name not in OWNERLESS and name not in desk.strategies and holdings:
             found.append(Orphan(name, holdings))
     return found
@@ -169,7 +170,7 @@ def _check_at_rest(desk: Desk, contract: Contract) -> None:
     order = desk.open_order(contract.con_id)
     if order is not None:
         raise CannotSettle(
-            f"{order.order_ref} in {contract.symbol} is {order.state}; wait for its end or settle "
+            f"{order.order_ref} in {contract.name} is {order.state}; wait for its end or settle "
             f"it first"
         )
 
@@ -179,7 +180,7 @@ def _check_held(desk: Desk, contract: Contract, command: Transfer) -> None:
     wanted = command.quantity
     if held * wanted <= 0 or abs(wanted) > abs(held):
         raise CannotSettle(
-            f"quantity: {wanted:+f} {contract.symbol}, but {command.from_} holds {held:+f}; give "
+            f"quantity: {wanted:+f} {contract.name}, but {command.from_} holds {held:+f}; give "
             f"a part of it, with its sign"
         )
 

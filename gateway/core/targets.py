@@ -1,6 +1,6 @@
 """Which of two messages of a strategy counts, and what `hold` leaves on record [T1, T2]."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -33,6 +33,14 @@ def netted(known: Mapping[str, TargetsDocument]) -> Mapping[str, TargetsDocument
     if not waiting:
         return known
     return {**known, **{name: replace(d, waits_for_net=False) for name, d in waiting.items()}}
+
+
+def approved(
+    known: Mapping[str, TargetsDocument], strategies: Iterable[str]
+) -> Mapping[str, TargetsDocument]:
+    """The targets once a person lets these strategies' be carried out; the next are guarded."""
+    named = {name: known[name] for name in strategies if name in known}
+    return {**known, **{name: replace(one, approved=True) for name, one in named.items()}}
 
 
 def last_waiting(known: Mapping[str, TargetsDocument]) -> TargetsDocument | None:

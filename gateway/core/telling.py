@@ -10,7 +10,7 @@ from gateway.core.attribution import owner_of_foreign
 from gateway.core.desk import Desk
 from gateway.core.netting import Plan
 from gateway.core.settlement import Orphan, orphans
-from schemas.documents import CrossDocument, OrderDocument, RefusalEntry, Share
+from schemas.documents import ActivityDocument, CrossDocument, OrderDocument, RefusalEntry, Share
 from schemas.messages import Report
 from schemas.values import Mode
 
@@ -38,6 +38,39 @@ def in_order(told: list[Report], happened_since: list[Report]) -> list[Report]:
     """Both as a story: a run's end comes after what happened in it."""
     ends = [report for report in told if report.kind == "run"]
     return [*(report for report in told if report.kind != "run"), *happened_since, *ends]
+
+
+def noted(report: Report, number: int = 0, published_to: int = 0) -> ActivityDocument:
+    """A report as `activity` keeps it."""
+    return ActivityDocument(
+        at=report.at,
+        kind=report.kind,
+        sentence=report.sentence,
+        run_id=report.run_id,
+        order_ref=report.order_ref,
+        symbol=report.symbol,
+        strategy=report.strategy,
+        con_id=report.con_id,
+        details=report.details,
+        number=number,
+        published_to=published_to,
+    )
+
+
+def report_of(note: ActivityDocument, mode: Mode) -> Report:
+    """The report that was noted."""
+    return Report(
+        kind=note.kind,
+        at=note.at,
+        mode=mode,
+        sentence=note.sentence,
+        run_id=note.run_id,
+        strategy=note.strategy,
+        symbol=note.symbol,
+        con_id=note.con_id,
+        order_ref=note.order_ref,
+        details=note.details,
+    )
 
 
 def refused(mode: Mode, entry: RefusalEntry, run_id: str, at: datetime) -> Report:
@@ -164,7 +197,7 @@ def _foreign(before: Desk, after: Desk, at: datetime) -> Iterator[Report]:
         ledger = before.ledgers.get(owner, book.EMPTY)
         booked = book.entry(ledger, execution.contract.con_id, key)  # also by the last gateway
         if booked is None or booked.exec_id != execution.exec_id:
-            symbol = execution.contract.symbol
+            symbol = execution.contract.name
             sentence = (
                 f"{execution.quantity:+f} {symbol} at {execution.price:f} by somebody else, "
                 f"booked to {owner}; no strategy's book moves"
@@ -181,30 +214,15 @@ def _foreign(before: Desk, after: Desk, at: datetime) -> Iterator[Report]:
 
 
 def _locks(before: Desk, after: Desk, at: datetime) -> Iterator[Report]:
-    for key, lock in after.locks.items():
-        if key not in before.locks:
-            sentence = f"{lock.symbol} is locked: {lock.reason}"
-            yield Report(
-                "alert",
-                at,
-                after.mode,
-                sentence,
-                symbol=lock.symbol,
-                con_id=int(key),
-                details={"lock": lock.kind},
-            )
-    for key, lock in before.locks.items():
-        if key not in after.locks:
-            sentence = f"{lock.symbol} is unlocked"
-            yield Report(
-                "alert",
-                at,
-                after.mode,
-                sentence,
-                symbol=lock.symbol,
-                con_id=int(key),
-                details={"alert": "unlocked"},
-            )
+    for key, lock in {**after.locks, **before.locks}.items():
+        is_new = key not in before.locks
+        if not is_new and key in after.locks:
+            continue
+        sentence = f"{lock.symbol} is {f'locked: {lock.reason}' if is_new else 'unlocked'}"
+        details = {"lock": lock.kind} if is_new else {"alert": "unlocked"}
+        yield Report(
+            "alert", at, after.mode, sentence, symbol=lock.symbol, con_id=int(key), details=details
+        )
 
 
 def _control(before: Desk, after: Desk, at: datetime) -> Iterator[Report]:
@@ -272,7 +290,7 @@ def _orphan(mode: Mode, orphan: Orphan, run_id: str, at: datetime) -> Report:
 
 def _cross(mode: Mode, cross: CrossDocument, run_id: str, at: datetime) -> Report:
     sentence = (
-        f"{cross.cross_id}: {shares_text(cross.shares)} {cross.contract.symbol} crossed at "
+        f"{cross.cross_id}: {shares_text(cross.shares)} {cross.contract.name} crossed at "
         f"{cross.price:f} ({cross.price_source})"
     )
     return Report(
@@ -281,7 +299,7 @@ def _cross(mode: Mode, cross: CrossDocument, run_id: str, at: datetime) -> Repor
         mode,
         sentence,
         run_id=run_id,
-        symbol=cross.contract.symbol,
+        symbol=cross.contract.name,
         con_id=cross.contract.con_id,
         details={"cross_id": cross.cross_id},
     )
@@ -294,7 +312,7 @@ def _report(mode: Mode, order: OrderDocument, kind: str, sentence: str, at: date
         mode=mode,
         sentence=sentence,
         run_id=order.run_id,
-        symbol=order.contract.symbol,
+        symbol=order.contract.name,
         con_id=order.contract.con_id,
         order_ref=order.order_ref,
         details={"state": order.state, "outcome": order.outcome},

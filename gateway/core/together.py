@@ -24,6 +24,11 @@ def intentions(wanted: Sequence[WantedChange]) -> Mapping[str, int]:
     return {strategy: count for strategy, count in legs.items() if count > 1}
 
 
+def refused_legs(refusals: Sequence[RefusalEntry]) -> set[tuple[int, str]]:
+    """What was refused to whom, by conId and strategy."""
+    return {(entry.con_id, name) for entry in refusals for name in entry.strategies}
+
+
 def broken(
     wanted: Sequence[WantedChange],
     refusals: Sequence[RefusalEntry],
@@ -34,7 +39,7 @@ def broken(
 
     One leg is no intention: of a flip that is refused, the way to 0 still goes [N6].
     """
-    refused = {(entry.con_id, name) for entry in refusals for name in entry.strategies}
+    refused = refused_legs(refusals)
     return frozenset(
         change.strategy
         for change in wanted
@@ -71,7 +76,7 @@ def kept(
     wanted: Sequence[WantedChange], refusals: Sequence[RefusalEntry], whole: frozenset[str]
 ) -> tuple[RefusalEntry, ...]:
     """Why the other legs of a broken intention stay where they are."""
-    refused = {(entry.con_id, name) for entry in refusals for name in entry.strategies}
+    refused = refused_legs(refusals)
     return tuple(
         _entry(change, f"{change.change:+f} {change.symbol} waits: another leg was refused")
         for change in _legs_of(wanted, whole)

@@ -45,7 +45,7 @@ def story(evidence: Evidence) -> list[str]:
 def _head(order: OrderDocument) -> str:
     kind = f"{order.order_type} {order.tif}"
     price = f" at {order.limit_price:f}" if order.limit_price is not None else ""
-    return f"{order.order_ref} is {order.quantity:+f} {order.contract.symbol}, {kind}{price}."
+    return f"{order.order_ref} is {order.quantity:+f} {order.contract.name}, {kind}{price}."
 
 
 def _how(order: OrderDocument) -> Iterator[str]:

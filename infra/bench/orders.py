@@ -13,14 +13,9 @@ from infra.bench.figures import BenchFailed
 from infra.bench.witness import Request, WatchedExchange
 from infra.init import MANUAL, WEIGHTS
 from infra.local.stack import MODE, Stack
-from schemas.commands import (
-    Run,
-)
+from schemas.commands import Run
 from schemas.documents import path_of
-from schemas.messages import (
-    TOPICS,
-    topic_name,
-)
+from schemas.messages import TOPICS, topic_name
 from schemas.settings import StrategyDocument
 
 STRATEGY: Final = "dummy"

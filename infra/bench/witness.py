@@ -111,6 +111,7 @@ class Tally:
             (store, "get", self._get),
             (store, "list", self._query),
             (store, "find", self._query),
+            (store, "newest", self._query),
             (store, "commit", self._commit),
             (store, "transact", self._transact),
         )
@@ -166,7 +167,8 @@ class Tally:
                 return written[0]
 
             found = await transact(reads, noted)
-            if not all(path.startswith(LEASES) for path in reads):
+            renews = written[0] and all(one.path.startswith(LEASES) for one in written[0])
+            if not renews:
                 self.moments.append(Moment("store", reads[0], len(reads), len(written[0])))
             return found
 

@@ -36,12 +36,6 @@ BESIDE: Final = ("activity/", "control/", "executions/", "leases/", "status/")
 """Documents that are written or read beside what a call is about."""
 LONG: Final = LeaseTimes(ttl_seconds=600.0, renew_seconds=300.0)
 """A lease that needs no renewal in a play: renewals come by the wall's clock, between any calls."""
-BOUNDS: Final = {"SPY": (-4, 30), "VIXY": (0, 40)}
-"""The least and the most that the strategies of the scenario ever want together, or one of them
-alone: where a call fails, a strategy is not asked and the others go on."""
-
-LOOK_SECONDS: Final = 11
-"""Beyond the pause between two looks at an order that nobody knows [R2]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +275,8 @@ class Bench:
 
     def start_soon(self) -> None:
         """Start a gateway and do not wait."""
-        self.rig.start_soon().floor.doors.lease.times = LONG
+        floor = self.rig.start_soon().floor
+        floor.doors.lease.times, floor.outbox.again_seconds = LONG, 0.05
 
     async def recovered(self) -> None:
         """The gateway is there."""
@@ -349,7 +344,7 @@ class Bench:
         assert chief is not None
         if self.answered < len(rig.markets):
             return True
-        return chief.is_idle and not rig.waiting
+        return chief.is_idle and not rig.waiting and not chief.floor.outbox.waiting
 
     async def _survives(self, rest: Callable[[], Awaitable[None]]) -> bool:
         """Whether it came to rest without a death."""
@@ -382,101 +377,3 @@ async def benched(due: Sequence[Strike] = ()) -> AsyncIterator[Bench]:
             yield Bench(rig, tally)
         finally:
             tally.is_counting = False
-
-
-async def play(bench: Bench) -> Ending:
-    """A run that crosses and orders, fills in parts, a cancel, a restart among it, and the end.
-
-    The first order in SPY is too large for what is wanted next: it is cancelled half filled, and
-    what it has too much is sold by the net after that [N7].
-    """
-    rig = bench.rig
-    rig.simulator.faults.odd_parts(parts=4, seconds=3)
-    bench.wanted = {"alpha": {"SPY": 30}, "beta": {"SPY": -4, "VIXY": 40}}
-
-    async def starts() -> None:
-        bench.start_soon()
-
-    await bench.step(starts(), bench.recovered)
-    await bench.step(bench.command("run", "r1"), bench.settled)
-    await bench.step(rig.advance(seconds=4), bench.settled)
-    await bench.step(bench.planned_restart(), bench.settled)
-    bench.wanted = {"alpha": {"SPY": 5}, "beta": {"SPY": -4, "VIXY": 40}}
-    await bench.step(bench.say_all(), bench.settled)
-    for seconds in (3, LOOK_SECONDS):
-        await bench.step(rig.advance(seconds=seconds), bench.settled)
-    rig.simulator.faults.clear()
-    await bench.step(bench.command("reconcile", "c1"), bench.settled)
-    await bench.step(bench.command("allocate", "a1"), bench.settled)
-    bench.tally.is_counting = False
-    return await converged(bench)
-
-
-async def converged(bench: Bench) -> Ending:
-    """What it comes to when nothing strikes any more: levels, so one more comparison is enough."""
-    await bench.step(bench.rig.advance(seconds=LOOK_SECONDS), bench.settled)
-    for name in ("reconcile", "allocate"):
-        await bench.step(bench.command(name, f"last-{name}"), bench.settled)
-    await bench.step(bench.rig.advance(seconds=LOOK_SECONDS), bench.settled)
-    return await bench.ending()
-
-
-@dataclass(frozen=True, slots=True)
-class Played:
-    """One play of the scenario: what was called, what was not met, and what is wrong with it."""
-
-    calls: tuple[Call, ...]
-    since: tuple[Call, ...]
-    """The calls since the last strike or the restart after it: where the next one may strike."""
-    ending: Ending
-    missed: tuple[Strike, ...]
-    deaths: int
-    wrongs: tuple[str, ...]
-
-
-async def played(due: Sequence[Strike] = (), expected: Ending | None = None) -> Played:
-    """Play the scenario, struck so, and say what differs from the expected ending."""
-    async with benched(due) as bench:
-        ending = await play(bench)
-        wrongs = [*await _unlawful(bench, ending)]
-        if expected is not None:
-            wrongs += [*_differences(ending, expected)]
-        tally = bench.tally
-        missed = tuple(tally.due)
-        return Played(
-            tuple(tally.calls), tuple(tally.since), ending, missed, bench.deaths, tuple(wrongs)
-        )
-
-
-async def _unlawful(bench: Bench, ending: Ending) -> list[str]:
-    """What no crash excuses, locks or not: orders sent twice, more held than was ever wanted."""
-    wrongs = [f"{ref} was sent {count} times" for ref, count in bench.sent_twice().items()]
-    for symbol, (least, most) in BOUNDS.items():
-        low, high = bench.extremes(symbol)
-        if low < least or high > most:
-            wrongs.append(f"{symbol} went from {low} to {high}, wanted was {least} to {most}")
-    held = await bench.rig.held()
-    missing = {
-        symbol: ending.positions.get(symbol, Decimal(0)) - held.get(symbol, Decimal(0))
-        for symbol in sorted({*held, *ending.positions})
-    }
-    wrongs += [
-        f"the law: the broker has {difference:+f} {symbol} more than all books"
-        for symbol, difference in missing.items()
-        if difference
-    ]
-    return wrongs
-
-
-def _differences(ending: Ending, expected: Ending) -> list[str]:
-    """Books and positions other than without a crash, in contracts that no lock names."""
-    wrongs = []
-    for name in sorted({*ending.books, *expected.books, "broker"}):
-        has = ending.positions if name == "broker" else ending.books.get(name, {})
-        wants = expected.positions if name == "broker" else expected.books.get(name, {})
-        wrongs += [
-            f"{name} holds {has.get(symbol, Decimal(0))} {symbol}, not {wants.get(symbol)}"
-            for symbol in sorted({*has, *wants} - {*ending.locks})
-            if has.get(symbol) != wants.get(symbol)
-        ]
-    return wrongs

@@ -7,6 +7,7 @@ stands still until it is moved.
 import asyncio
 import json
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -113,6 +114,11 @@ class Wire:
         self._check()
         return await self.store.find(collection, field, value)
 
+    async def newest(self, collection: str, field: str, count: int) -> Mapping[str, Document]:
+        """See `gateway.ports.Store.newest`."""
+        self._check()
+        return await self.store.newest(collection, field, count)
+
     async def commit(self, writes: Any) -> None:
         """See `gateway.ports.Store.commit`."""
         paths = [write.path for write in writes]
@@ -162,6 +168,8 @@ class Rig:
     store: EmbeddedStore
     wire: Wire
     reports: list[Report] = field(default_factory=list)
+    events: Counter[str] = field(default_factory=Counter)
+    """How often each report came, by its event id."""
     dead_letters: list[Delivery] = field(default_factory=list)
     markets: list[Market] = field(default_factory=list)
     chief: Commander | None = None
@@ -380,6 +388,27 @@ class Rig:
         """The sentences of the reports so far."""
         return [r.sentence for r in self.reports if kind in ("", r.kind)]
 
+    async def untold(self) -> list[str]:
+        """What is true and never was on the topic: ends of runs and orders, fills, activity."""
+        told = Counter((report.kind, report.run_id, report.order_ref) for report in self.reports)
+        over = {r.order_ref for r in self.reports if r.details.get("state") == "DONE"}
+        wrongs = [
+            f"the end of {path} was never told"
+            for path, run in (await self.store.find("runs", "state", "DONE")).items()
+            if not told["run", run["run_id"], ""]
+        ]
+        for order_ref, order in (await self.orders()).items():
+            if order.state == "DONE" and order_ref not in over:
+                wrongs.append(f"the end of {order_ref} was never told")
+            if told["execution", order.run_id, order_ref] < len(order.executions):
+                wrongs.append(f"executions of {order_ref} were never told")
+        wrongs += [
+            f"{path} is not on the topic: {note['sentence']}"
+            for path, note in (await self.store.list("activity")).items()
+            if path.rpartition("/")[2] not in self.events
+        ]
+        return wrongs
+
     async def _collection[T](self, kind: type[T], path: str) -> dict[str, T]:
         found = await self.store.list(path)
         return {p.rpartition("/")[2]: codec.from_document(kind, d) for p, d in found.items()}
@@ -417,7 +446,10 @@ def _listen(rig: Rig, strategies: list[str]) -> None:
     """Note what the gateway tells its strategies and people."""
 
     def on_report(delivery: Delivery) -> None:
-        rig.reports.append(codec.decode(Report, delivery.data))
+        event_id = delivery.attributes["ce-id"]
+        if event_id not in rig.events:  # as whoever listens has to: they come at least once
+            rig.reports.append(codec.decode(Report, delivery.data))
+        rig.events[event_id] += 1
         delivery.ack()
 
     def on_dead_letter(delivery: Delivery) -> None:

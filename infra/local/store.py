@@ -97,7 +97,7 @@ class EmbeddedStore:
         }
 
     async def newest(self, collection: str, field: str, count: int) -> Mapping[str, Document]:
-        """The documents with the highest values of a field; see `ports.QueryStore.newest`."""
+        """The documents with the highest values of a field; see `ports.Store.newest`."""
         check_field(field)
         documents = await self.list(collection)
         valued = [

@@ -92,17 +92,6 @@ def emulator_defect(request: pytest.FixtureRequest, implementation: str) -> Call
 
 
 @pytest.fixture
-def emulator_chance(implementation: str) -> Callable[[str], None]:
-    """Except the emulator from a test that it passes or fails by chance."""
-
-    def except_it(reason: str) -> None:
-        if implementation == "emulator":
-            pytest.xfail(reason)
-
-    return except_it
-
-
-@pytest.fixture
 async def bus(implementation: str, project: str) -> AsyncIterator[Bus]:
     """A bus with `TOPOLOGY` on it and no message."""
     bus: Bus

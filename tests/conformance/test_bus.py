@@ -103,19 +103,29 @@ async def test_a_nacked_message_comes_again(bus: Bus) -> None:
     assert (await take(queue)).message_id == message_id
 
 
-GHOSTS = "emulator goes on delivering to closed streams, by turns, for rounds of 10 s"
-
-
-async def test_what_a_closed_subscriber_held_comes_to_the_next(
-    bus: Bus, emulator_chance: Callable[[str], None]
-) -> None:
-    emulator_chance(GHOSTS)
+async def test_what_a_closed_subscriber_held_comes_to_the_next(bus: Bus) -> None:
     queue: asyncio.Queue[Delivery] = asyncio.Queue()
     first = bus.subscribe("ticks", queue.put_nowait)
     message_id = await bus.publish("ticks-test", b"held", {})
     await take(queue)
     await first.close()
     assert (await take(listen(bus, "ticks"))).message_id == message_id
+
+
+async def test_closed_subscribers_keep_nothing_from_the_living(bus: Bus) -> None:
+    """Neither what they held nor what came since, whatever the order in which they left."""
+    held: asyncio.Queue[Delivery] = asyncio.Queue()
+    wanted = {str(number).encode() for number in range(20)}
+    for _ in range(3):
+        closed = bus.subscribe("ticks", held.put_nowait)
+        if held.empty():
+            await asyncio.gather(*(bus.publish("ticks-test", data, {}) for data in wanted))
+        await take(held)
+        await closed.close()
+    new = {b"new %d" % number for number in range(20)}
+    queue = listen(bus, "ticks")
+    await asyncio.gather(*(bus.publish("ticks-test", data, {}) for data in new))
+    assert await take_all(queue, wanted | new) == wanted | new
 
 
 async def test_every_subscription_gets_its_own_copy(bus: Bus) -> None:
@@ -221,10 +231,7 @@ async def test_what_deliver_raises_ends_the_subscription(bus: Bus) -> None:
     await fail_to_deliver(bus)
 
 
-async def test_what_could_not_be_delivered_comes_to_the_next_subscriber(
-    bus: Bus, emulator_chance: Callable[[str], None]
-) -> None:
-    emulator_chance(GHOSTS)
+async def test_what_could_not_be_delivered_comes_to_the_next_subscriber(bus: Bus) -> None:
     message_id = await fail_to_deliver(bus)
     assert (await take(listen(bus, "ticks"))).message_id == message_id
 

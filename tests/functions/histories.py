@@ -7,12 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
-from functions.history import (
-    BAR_LENGTHS,
-    CHAIN_LENGTH,
-    DAY,
-    bar_end,
-)
+from functions.history import BAR_LENGTHS, CHAIN_LENGTH, DAY, bar_end
 from functions.registry import Strategy
 from schemas.messages import Bars, Market, Scalar
 from schemas.new_york import NEW_YORK

@@ -74,7 +74,8 @@ WINDOW = alert().rule.window
 @pytest.mark.parametrize(
     ("later", "verdict"),
     [
-        (timedelta(0), "repeated"),
+        (timedelta(0), "done"),
+        (SECOND, "repeated"),
         (WINDOW - SECOND, "repeated"),
         (WINDOW, "new"),
         (-SECOND, "repeated"),
@@ -84,6 +85,28 @@ def test_the_same_alert_is_told_once_in_its_window(later: timedelta, verdict: st
     taken = step(sent(), alert(at=AT + later), "2", AT + later)
     assert taken.verdict == verdict
     assert taken.document.repeated == (1 if verdict == "repeated" else 0)
+
+
+REJECTED = Report(
+    "order", AT, Mode.PAPER, "o is DONE, rejected", order_ref="o", details={"outcome": "rejected"}
+)
+
+
+@pytest.mark.parametrize("report", [LOCKED, REJECTED])
+def test_a_report_that_was_published_twice_is_told_once_and_not_counted(report: Report) -> None:
+    """A gateway that starts publishes again what the last one may not have published."""
+    known = sent(alert(report))
+    again = step(known, alert(report), "2", AT + timedelta(days=3))
+    assert (again.verdict, again.document) == ("done", known)
+    unsent = replace(known, sent_at=None)
+    late = AT + timedelta(seconds=CLAIM_SECONDS)
+    assert step(unsent, alert(report), "2", late).verdict == "new", "nobody was told"
+
+
+def test_what_is_told_each_time_is_told_when_it_happens_again() -> None:
+    rejected = alert(REJECTED, AT + SECOND)
+    assert key_of(rejected) != key_of(alert(REJECTED)), "a document of its own"
+    assert step(None, rejected, "2", AT + SECOND).verdict == "new"
 
 
 def test_how_many_were_kept_back_is_told_with_the_next() -> None:

@@ -7,13 +7,7 @@ from typing import Any
 
 import pytest
 
-from functions.history import (
-    bar_end,
-    bars_of,
-    chain,
-    closes,
-    fault,
-)
+from functions.history import bar_end, bars_of, chain, closes, fault
 from schemas.messages import Bars, Market
 from schemas.new_york import NEW_YORK
 from schemas.values import BarSpec, Contract

@@ -89,3 +89,22 @@ async def test_only_a_run_that_waits_for_it_can_be_approved(
     approval = await approved(active, run_id)
     assert approval.outcome == "refused"
     assert reason in approval.reason
+
+
+async def test_what_was_approved_goes_on_without_a_second_approval(active: Rig) -> None:
+    """[N6, N1d] The way beyond 0 of a flip, while VIXY is still being sold."""
+    await active.say("alpha", SPY=10, VIXY=100)
+    await active.say("beta", VIXY=100)
+    await active.settled_after_coalescing()
+    active.simulator.faults.odd_parts(symbol="VIXY", parts=1, seconds=30)
+    await active.say("alpha", SPY=-1, VIXY=0)
+    last = await active.say("beta", VIXY=0)
+    await active.settled_before_coalescing()
+    await active.advance(seconds=3)
+    run = await active.ended(f"targets-{last}")
+    assert [entry.rule for entry in run.refusals] == ["targets_vanished"]
+    approval = await approved(active, run.run_id)
+    flip = next(ref for ref, order in (await active.orders()).items() if order.is_flip)
+    beyond = await active.ended(f"after-{flip}")
+    assert (len(approval.orders), beyond.refusals) == (2, ())
+    assert await active.book("alpha") == {"SPY": -1, "VIXY": 100}

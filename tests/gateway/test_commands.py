@@ -11,6 +11,10 @@ from infra.local.rig import MODE, STRATEGIES, Rig, rigged
 from schemas.settings import ControlDocument, Settings
 from schemas.values import BarSpec, Contract, TradingState
 
+NOT_CONNECTED = (
+    "not connected to the IB Gateway; it is dialled anew by itself; if it stays away, look whether "
+    "it is logged in"
+)
 FIFTY = ExchangeOptions(holdings=(InitialHolding("SPY", Decimal(50), Decimal(600)),))
 
 
@@ -115,10 +119,10 @@ async def test_unknown_and_disabled_strategies_are_named_and_the_others_go_on(ri
     assert run is not None
     assert run.asked == ("alpha",)
     assert [r.sentence for r in run.refusals] == [
-        "strategy beta is not enabled",
-        "strategy 'gamma' is not known",
+        "strategy beta is not enabled; set enabled in strategies/beta",
+        "strategy 'gamma' is not known; name some of alpha, beta, manual",
     ]
-    unknown = "refused: strategy 'gamma' is not known"
+    unknown = "refused: strategy 'gamma' is not known; name some of alpha, beta, manual"
     await rig.until("a person is told", lambda: unknown in rig.told("refusal"))
 
 
@@ -264,6 +268,16 @@ async def test_a_dry_run_writes_its_plan_and_changes_nothing(active: Rig) -> Non
     assert active.simulator.exchange.positions == {"SPY": 3}
 
 
+async def test_a_run_keeps_why_each_strategy_answered_so(active: Rig) -> None:
+    """[W1] Also a dry run, whose targets are stored nowhere."""
+    for run_id, dry_run in (("r1", True), ("r2", False)):
+        await asked(active, run_id, strategies=["alpha"], dry_run=dry_run)
+        words = {"status": "hold", "reason": "QQQ has no bars", "run_id": run_id}
+        await active.publish("targets", {"strategy": "alpha", **words})
+        run = await active.ended(run_id)
+        assert run.answer_reasons == {"alpha": "QQQ has no bars"}
+
+
 async def test_an_answer_that_forgets_to_say_dry_run_trades_nothing(active: Rig) -> None:
     """[M9]: the run decides."""
     await asked(active, "r1", strategies=["alpha"], dry_run=True)
@@ -296,7 +310,8 @@ async def test_reconcile_writes_the_account_and_what_nobody_explains() -> None:
 async def test_a_reconcile_that_fails_closes_the_run_as_failed(rig: Rig) -> None:
     await rig.break_line()
     run = await rig.command("run", "r1")
-    assert (run.outcome, run.reason) == ("failed", "not connected to the gateway")
+    assert run.outcome == "failed"
+    assert run.reason == NOT_CONNECTED
     assert rig.markets == []
 
 
@@ -310,11 +325,7 @@ async def test_a_line_that_breaks_while_bars_are_read_fails_the_run(rig: Rig) ->
     await rig.break_line()
     rig.wire.release()
     run = await rig.ended("r1")
-    assert (run.outcome, run.reason, run.refusals) == (
-        "failed",
-        "not connected to the gateway",
-        (),
-    )
+    assert (run.outcome, run.reason, run.refusals) == ("failed", NOT_CONNECTED, ())
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ def test_everything_can_be_set() -> None:
         "CLOCK_FILE": "clock",
         "IB_DOCTOR_CLIENT_ID": "7",
         "IB_DAILY_RESTART": "23:45",
+        "LIVEZ_PORT": "8080",
     }
     found = from_environment({**ENOUGH, **more})
     assert found == Config(
@@ -39,6 +40,7 @@ def test_everything_can_be_set() -> None:
         Path("clock"),
         7,
         "23:45",
+        8080,
     )
 
 
@@ -49,6 +51,10 @@ def test_everything_can_be_set() -> None:
         ({"MODE": "demo"}, "MODE must be paper or live, not 'demo'"),
         ({"MODE": "PAPER"}, "MODE must be paper or live, not 'PAPER'"),
         ({"GOOGLE_CLOUD_PROJECT": ""}, "GOOGLE_CLOUD_PROJECT must be set"),
+        (
+            {"GOOGLE_CLOUD_PROJECT": "My Project"},
+            "GOOGLE_CLOUD_PROJECT must be a project's id such as my-project-123, not its name",
+        ),
         ({"IB_PORT": "0"}, "IB_PORT must be a number from 1 to 65535, not '0'"),
         ({"IB_PORT": "65536"}, "IB_PORT must be a number from 1 to 65535"),
         ({"IB_PORT": "4002 "}, "IB_PORT must be a number"),
@@ -65,6 +71,7 @@ def test_everything_can_be_set() -> None:
         ({"IB_GUARD_CLIENT_ID": "0"}, "IB_GUARD_CLIENT_ID must be a number from 1"),
         ({"IB_GUARD_CLIENT_ID": "3"}, "IB_DOCTOR_CLIENT_ID must differ .*, and is 3"),
         ({"IB_DAILY_RESTART": "11:45 PM"}, "IB_DAILY_RESTART must be a time in New York like 23"),
+        ({"LIVEZ_PORT": "65536"}, "LIVEZ_PORT must be a number from 0 to 65535, not '65536'"),
         ({"IB_CLIENT_ID": "2"}, "IB_GUARD_CLIENT_ID must differ from IB_CLIENT_ID, both are 2"),
     ],
 )
@@ -94,9 +101,15 @@ def test_an_empty_owner_is_no_owner() -> None:
     assert from_environment({**ENOUGH, "OWNER": ""}).owner == "gateway"
 
 
+def test_the_log_has_no_account_in_full() -> None:
+    """[M30]"""
+    told = described(from_environment({**ENOUGH, "LIVE_TRADING_ACCEPTED": "U1234567"}))
+    assert " live_trading_accepted=U…67 " in told
+
+
 def test_the_settings_fit_a_line_of_the_log() -> None:
     assert described(from_environment(ENOUGH)) == (
         "mode=paper google_cloud_project=my-project owner=gateway ib_host=127.0.0.1 ib_port=4002 "
         "ib_client_id=1 ib_guard_client_id=2 live_trading_accepted= clock_file=None "
-        "ib_doctor_client_id=3 ib_daily_restart="
+        "ib_doctor_client_id=3 ib_daily_restart= livez_port=0"
     )

@@ -1,5 +1,6 @@
 """A net that is due, carried out: prices, plan, margin, journal, then the broker."""
 
+import asyncio
 import inspect
 from dataclasses import replace
 from decimal import Decimal
@@ -76,6 +77,36 @@ async def test_a_flip_goes_to_zero_first_and_beyond_by_itself(active: Rig) -> No
     assert beyond is not None
     assert beyond.planned == ("-5 SPY for alpha -5",)
     assert await active.book("alpha") == {"SPY": -5}
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.ib_async_errors_expected("the broker is taken away")
+async def test_a_flip_whose_net_failed_goes_beyond_zero_once_the_broker_is_back(
+    active: Rig,
+) -> None:
+    """[N6, N1d]"""
+    await active.say("alpha", SPY=10)
+    await active.settled_after_coalescing()
+    active.simulator.faults.odd_parts(parts=1, seconds=100)
+    await active.say("alpha", SPY=-5)
+    await active.settled_before_coalescing()
+    await active.advance(seconds=3)
+    await active.settled()
+    active.simulator.faults.unanswered_requests(kind="positions")
+    await active.advance(seconds=101)
+    failed = await active.ended("after-paper-756733-2")
+    assert failed.outcome == "failed"
+    assert "after-paper-756733-2 is made with the next net, or once a lost line" in failed.reason
+    assert await active.book("alpha") == {}
+    active.simulator.faults.clear()
+    await active.break_line()
+    await active.mend_line()
+
+    async def is_beyond() -> bool:
+        return await active.book("alpha") == {"SPY": -5}
+
+    await active.until("the flip is whole", is_beyond)
+    assert (await active.ended("after-paper-756733-2")).planned == ("-5 SPY for alpha -5",)
 
 
 async def test_a_contract_that_no_longer_resolves_does_not_stop_the_others(active: Rig) -> None:
@@ -190,7 +221,7 @@ async def test_an_order_without_the_time_of_its_price_is_not_written(active: Rig
     floor = active.chief.floor
     odd = replace(an_order(active), is_reducing=False, decision_at=None)
     floor.desk = replace(floor.desk, orders={odd.order_ref: odd})
-    await dealing._send(floor, Approved(odd))
+    dealing._send(floor, Approved(odd))
     assert "reference price" in floor.desk.orders[odd.order_ref].reason
 
 
@@ -213,7 +244,7 @@ async def test_a_breach_at_the_door_stops_all_sending_and_says_so(active: Rig) -
     assert (await active.command("allocate", "a2")).outcome == "refused"
     other = replace(an_order(active), order_ref="paper-756733-2", generation=2)
     floor.desk = replace(floor.desk, orders={**floor.desk.orders, other.order_ref: other})
-    await dealing._send(floor, Approved(other))
+    dealing._send(floor, Approved(other))
     assert floor.desk.orders[other.order_ref].outcome == "not_sent"
     assert active.simulator.exchange.positions == {}
 
@@ -227,6 +258,35 @@ def test_the_only_way_to_the_broker_leads_through_the_door() -> None:
     assert {name: count for name, count in writers.items() if count} == {"dealing.py": 1}
     assert "_breach(floor, order)" in inspect.getsource(dealing._send)
     assert "door.check(" in inspect.getsource(dealing._breach)
+
+
+async def test_a_halt_heard_while_an_order_waits_for_room_stops_it(active: Rig) -> None:
+    """[W2] IB lets 45 messages a second through; what waits for its turn is looked at again."""
+    await active.say("alpha", SPY=10)
+    await active.settled_before_coalescing()
+    await active.hold(after="openOrders/paper-756733-1")
+    await active.publish("commands", {"command": "allocate", "run_id": "a1"})
+    await active.until_held()
+    assert active.chief is not None
+    floor = active.chief.floor
+    line = floor.doors.session._line
+    assert line is not None
+    line.client._timeQ.extend([asyncio.get_running_loop().time() + 3600] * line.client.MaxRequests)
+    active.wire.release()
+    await active.until("the order is journaled and waits", lambda: bool(floor.desk.orders))
+    await active.publish("commands", {"command": "halt", "run_id": "h1"})
+    await active.until("the halt is heard", lambda: bool(floor.halts_heard))
+    assert floor.sent == []
+    line.client._timeQ.clear()
+    await active.ended("h1")
+    (order,) = (await active.orders()).values()
+    assert (order.outcome, order.reason) == ("not_sent", "not sent: a halt has come in")
+    assert active.simulator.exchange.positions == {}
+
+
+def test_nothing_is_awaited_between_the_checks_and_the_write() -> None:
+    """[W2]"""
+    assert not inspect.iscoroutinefunction(dealing._send)
 
 
 async def test_an_order_is_not_sent_once_the_lease_ran_out(active: Rig) -> None:
@@ -262,7 +322,7 @@ async def test_an_order_that_cannot_be_written_was_not_sent_for_certain(active: 
     await active.ended("a1")
     (order,) = (await active.orders()).values()
     assert (order.state, order.outcome) == ("DONE", "not_sent")
-    assert order.reason == "not sent: not connected to the gateway"
+    assert order.reason.startswith("not sent: not connected to the IB Gateway; ")
 
 
 async def test_an_order_that_ib_would_take_otherwise_was_not_sent(active: Rig) -> None:
@@ -271,7 +331,7 @@ async def test_an_order_that_ib_would_take_otherwise_was_not_sent(active: Rig) -
     floor = active.chief.floor
     odd = replace(an_order(active), contract=Contract("SPY"))  # not resolved
     floor.desk = replace(floor.desk, orders={odd.order_ref: odd})
-    await dealing._send(floor, Approved(odd))
+    dealing._send(floor, Approved(odd))
     order = floor.desk.orders[odd.order_ref]
     assert (order.outcome, "is not resolved" in order.reason) == ("not_sent", True)
 

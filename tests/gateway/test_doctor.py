@@ -60,10 +60,10 @@ async def test_where_all_is_well_nothing_fails_and_each_line_says_what_is_there(
     assert states(found, State.FAIL) == []
     assert states(found, State.WARN) == ["guard"]
     assert states(found, State.SKIP) == ["master client", "dead letters"]
-    assert found["lease"].sentence.startswith("gateway-1 (epoch 1) renewed it ")
+    assert found["lease"].sentence.startswith("gateway-1 (epoch 1) renewed its lease ")
     assert found["trading"].sentence == "trading is active, by test."
     assert found["configuration"].sentence == "it is valid; enabled: alpha, beta, manual."
-    assert found["account"].sentence == "DUSIM0001 is a paper account."
+    assert found["account"].sentence == "DU…01 is a paper account."
     assert found["ib api"].sentence == "the API answers client id 3, protocol version 178."
     assert found["ib clock"].sentence == "IB's clock is 0.0 s ahead of ours."
     assert found["market data"].sentence.startswith("live: SPY bid ")
@@ -93,7 +93,7 @@ async def test_the_first_look_at_a_project_nobody_has_used_fails_with_what_to_st
     async with rigged(strategies={}) as rig:
         found = await examined(rig)
     assert states(found, State.FAIL) == ["lease"]
-    assert found["lease"].sentence == "no gateway has ever held it."
+    assert found["lease"].sentence == "no gateway has ever held the lease."
     assert found["trading"].sentence == "trading is halted, by nobody named."
     assert found["reconcile"].sentence == "the account was never read into Firestore."
     assert found["client ids"].sentence == "1, the commander's, is free; 3 was free for us."
@@ -147,7 +147,7 @@ async def test_the_other_modes_account_is_refused_and_nothing_more_is_asked(acti
     found = await examined(active, config)
     assert found["account"].state is State.FAIL
     assert found["account"].sentence == (
-        "the account is 'DUSIM0001', and live accounts start with U or F."
+        "the account is DU…01, and live accounts start with U or F."
     )
     assert found["account"].next_step == "log in to the other account, or set MODE"
     assert found["market data"].state is State.SKIP
@@ -156,11 +156,11 @@ async def test_the_other_modes_account_is_refused_and_nothing_more_is_asked(acti
 async def test_documents_of_another_account_are_told(active: Rig) -> None:
     path = f"positions/{MODE}"
     known = await active.store.get(path) or {}
-    await put(active, path, {**known, "account": "DU999"})
+    await put(active, path, {**known, "account": "DU9999999"})
     found = await examined(active)
     assert found["account"].state is State.FAIL
     assert found["account"].sentence == (
-        "the login is account DUSIM0001, but the documents are of account DU999."
+        "the login is account DU…01, but the documents are of another, DU…99."
     )
 
 
@@ -196,7 +196,8 @@ async def test_a_stale_heartbeat_fails_and_says_since_when() -> None:
         found = await examined(rig)
     assert found["lease"].state is State.FAIL
     assert found["lease"].sentence == (
-        "hung (epoch 7) renewed it 5 min ago and it ran out: its heartbeat is stale, none acts."
+        "hung (epoch 7) renewed its lease 5 min ago and it ran out: its heartbeat is stale, none "
+        "acts."
     )
     assert found["client ids"].state is State.OK
 
@@ -293,7 +294,7 @@ async def test_what_the_books_do_not_explain_is_seen_at_the_broker_itself() -> N
     assert found["law"].sentence == (
         "SPY: the broker has +7, books and EXTERNAL +0, UNEXPLAINED +7 (by IB's positions of now)."
     )
-    assert found["lease"].sentence.startswith("the last gateway gave it back ")
+    assert found["lease"].sentence.startswith("the last gateway gave the lease back ")
 
 
 async def test_a_foreign_trade_that_was_booked_proves_the_master_client(active: Rig) -> None:

@@ -215,18 +215,48 @@ async def test_a_paused_commander_that_wakes_finds_its_orders_cancelled(active: 
             await active.until("it is told", has_told(active, told))
 
 
-async def test_the_guard_writes_no_document_and_takes_no_lease(rig: Rig) -> None:
-    """[R4] The lease and the ledgers are the commander's."""
+async def test_the_guard_changes_no_document_and_takes_no_lease(rig: Rig) -> None:
+    """[R4] The lease and the ledgers are the commander's; what it did is in `activity`, once."""
     await rig.kill()
     async with client(rig, CLIENT_ID) as left:
         await rest(left, "paper-756733-1")
         await until_refs(rig, ["paper-756733-1"])
-    collections = ("leases", "activity", "positions", f"positions/{MODE}/openOrders")
+    collections = ("leases", "positions", f"positions/{MODE}/openOrders")
+    known = await rig.store.list("activity")
     before = [await rig.store.list(name) for name in collections]
     async with guarding(rig, AT_ONCE):
         await until_refs(rig, [])
         await rig.until("it is told", has_told(rig, "the guard cancels paper-756733-1"))
     assert [await rig.store.list(name) for name in collections] == before
+    added = {p: d for p, d in (await rig.store.list("activity")).items() if p not in known}
+    ((path, said),) = added.items()
+    assert said["sentence"] == rig.told("alert")[-1]
+    assert rig.events[path.rpartition("/")[2]] == 1
+
+
+async def test_what_the_guard_could_not_publish_it_says_again_as_the_same_event(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """[R4] It is in `activity` meanwhile, once; a bus that is away holds up no cancel."""
+    await rig.kill()
+    publish = rig.bus.publish
+    tries: list[str] = []
+
+    async def away_at_first(topic: str, data: bytes, attributes: Mapping[str, str]) -> str:
+        tries.append(attributes["ce-id"])
+        if len(tries) < 3:
+            raise Unavailable("away")
+        return await publish(topic, data, attributes)
+
+    monkeypatch.setattr(rig.bus, "publish", away_at_first)
+    async with client(rig, CLIENT_ID) as left:
+        await rest(left, "paper-756733-1")
+        await until_refs(rig, ["paper-756733-1"])
+    async with guarding(rig, AT_ONCE):
+        await until_refs(rig, [])
+        await rig.until("it is told", has_told(rig, "the guard"))
+    assert len(set(tries)) == 1
+    assert f"activity/{tries[0]}" in await rig.store.list("activity")
 
 
 @pytest.mark.ib_async_errors_expected("the line is broken")

@@ -318,25 +318,68 @@ async def test_targets_wait_while_the_broker_is_away(
 
 
 async def test_targets_wait_while_the_broker_is_there_and_gives_no_answer(
-    active: Rig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    active: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given back to the bus, they were a dead letter after five attempts, and nobody was told."""
     monkeypatch.setattr("gateway.commander.PUT_OFF_SECONDS", 0.01)
+    monkeypatch.setattr("gateway.core.silence.PAUSE_SECONDS", 0.01)
     chief = active.chief
     assert chief is not None
     inquiry = chief.floor.doors.session._inquiry
     assert inquiry is not None
-    patient = inquiry._settings
-    inquiry._settings = replace(patient, request_timeout_seconds=0.05)
-    active.simulator.faults.unanswered_requests(kind="contract_details", request=0)
+    patient, inquiry._patience._seconds = inquiry._patience._seconds, 0.05
+    faults = active.simulator.faults
+    faults.unanswered_requests(kind="contract_details", request=0)
     await active.say("manual", SPY=10)
     await active.say("alpha", SPY=5)
-    await active.until("many attempts", lambda: caplog.text.count("waits for the broker") > 12)
+    await active.until("many attempts", lambda: len(faults.log) > 12)
     assert active.dead_letters == []
-    inquiry._settings = patient
-    active.simulator.faults.clear()
+    inquiry._patience._seconds = patient
+    faults.clear()
     await active.settled_after_coalescing()
     assert await active.held() == {"SPY": 15}
+
+
+@pytest.mark.parametrize("code", [100, 322, 10197])
+async def test_targets_wait_while_ib_refuses_to_say_what_a_contract_is(
+    active: Rig, monkeypatch: pytest.MonkeyPatch, code: Any
+) -> None:
+    """Only a contract that IB calls wrong is the message's own fault."""
+    monkeypatch.setattr("gateway.commander.PUT_OFF_SECONDS", 0.01)
+    faults = active.simulator.faults
+    faults.refused_requests(kind="contract_details", code=code, request=0)
+    await active.say("manual", SPY=10)
+    await active.until("many attempts", lambda: len(faults.log) > 6)
+    assert active.dead_letters == []
+    faults.clear()
+    await active.settled_after_coalescing()
+    assert await active.held() == {"SPY": 10}
+
+
+@pytest.mark.parametrize("code", [200, 321])
+async def test_a_contract_that_ib_calls_wrong_is_a_dead_letter(rig: Rig, code: Any) -> None:
+    """[T3]"""
+    rig.simulator.faults.refused_requests(kind="contract_details", code=code, request=1)
+    body = {"strategy": "manual", "targets": [{"symbol": "QQQ", "quantity": 1}]}
+    reason = await refused(rig, body)
+    assert reason.startswith(f"targets[0]: QQQ STK SMART USD: {code} ")
+    assert reason.endswith("; correct the contract")
+
+
+async def test_a_message_that_waits_and_comes_again_waits_once(
+    active: Rig,
+) -> None:
+    """After an hour Google's client gives a lease up, and the same message is delivered again."""
+    active.simulator.faults.refused_requests(kind="contract_details", code=322, request=0)
+    await active.say("manual", SPY=10)
+    chief = active.chief
+    assert chief is not None
+    await active.until("the message waits", lambda: bool(chief._put_off))
+    (waiting,) = chief._put_off.values()
+    again = replace(waiting, delivery_attempt=2)
+    chief.inbox.put(again)
+    await active.until("it is taken up", lambda: not chief.inbox.waiting and not chief._handling)
+    assert list(chief._put_off.values()) == [again]
 
 
 async def test_the_time_to_live_is_that_of_the_settings(rig: Rig) -> None:

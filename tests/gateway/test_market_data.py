@@ -13,15 +13,7 @@ from infra.local.rig import MODE, SPY, VIXY, Rig, rigged
 from schemas import codec
 from schemas.documents import BarsDocument
 from schemas.values import BarSpec, Contract
-from tests.gateway.watched_bars import (
-    ALPHA,
-    HALF_HOURS,
-    asked,
-    kept,
-    opening,
-    thanksgiving,
-    watch,
-)
+from tests.gateway.watched_bars import ALPHA, HALF_HOURS, asked, kept, opening, thanksgiving, watch
 
 STRATEGIES = {"alpha": ALPHA}
 MONDAY_NOON = opening(12, 2) + timedelta(hours=2, minutes=35)
@@ -78,7 +70,9 @@ async def test_only_those_named_are_read_and_one_may_be_disabled(rig: Rig) -> No
 async def test_an_unknown_strategy_is_refused_and_the_others_are_read(rig: Rig) -> None:
     run = await rig.command("market_data", "m1", strategies=["alpha", "nobody"])
     assert (run.outcome, len(run.findings)) == ("done", 1)
-    assert [r.sentence for r in run.refusals] == ["strategy 'nobody' is not known"]
+    assert [r.sentence for r in run.refusals] == [
+        "strategy 'nobody' is not known; name some of alpha, beta, manual"
+    ]
     alone = await rig.command("market_data", "m2", strategies=["nobody"])
     assert alone.outcome == "failed"
 

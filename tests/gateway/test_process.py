@@ -17,6 +17,7 @@ from gateway.config import Config
 from gateway.ports import Bus, Store, Unavailable
 from gateway.process import Program
 from gateway.safety import Unsafe
+from schemas.codec import Invalid
 
 LOG = logging.getLogger("gateway.test")
 
@@ -76,6 +77,10 @@ class Worker:
     def stop(self) -> None:
         self.stopping.set()
 
+    @property
+    def standstill(self) -> str:
+        return ""
+
 
 def program(act: Callable[[], object]) -> Program:
     def make(config: Config, bus: Bus, store: Store, clock: Clock) -> Worker:
@@ -93,6 +98,12 @@ def fail(error: Exception) -> None:
     [
         (lambda: fail(Unsafe("account U1 is live")), 2, "account U1 is live"),
         (lambda: fail(Unavailable("away")), 1, "worker ends: Unavailable: away"),
+        (
+            lambda: fail(Invalid("latches/paper: omens: unknown field")),
+            1,
+            "worker ends: latches/paper: omens: unknown field; if a newer version wrote that "
+            "document, deploy the newer one again",
+        ),
         (lambda: os.kill(os.getpid(), signal.SIGTERM), 0, "worker ends: it was told to stop"),
         (lambda: os.kill(os.getpid(), signal.SIGINT), 0, "worker ends: it was told to stop"),
     ],

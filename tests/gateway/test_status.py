@@ -42,7 +42,7 @@ async def test_the_screen_has_books_external_law_runs_and_the_lease(active: Rig)
     lines = told.splitlines()
     assert lines[0] == "PAPER at Fri 2026-02-27 10:30 New York"
     assert lines[1:3] == ["trading is active, by test.", "no contract is locked."]
-    assert lines[3].startswith("gateway-1 (epoch 1) renewed it ")
+    assert lines[3].startswith("gateway-1 (epoch 1) renewed its lease ")
     snapshot = await active.store.get(f"positions/{MODE}") or {}
     worth = Decimal(snapshot["net_liquidation"])
     assert any(line.startswith(f"net liquidation {worth:,.2f} USD; cash ") for line in lines)
@@ -101,7 +101,7 @@ async def test_an_account_that_nobody_has_read_is_told_so() -> None:
         told = await shown(rig)
     assert "LAW broker = sum(books) + EXTERNAL: never compared" in told
     assert "BOOKS: none" in told
-    assert "FAIL: no gateway has ever held it." in told
+    assert "FAIL: no gateway has ever held the lease." in told
 
 
 async def test_what_is_unexplained_is_named_with_the_time_of_the_reading() -> None:

@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any
 
 import pytest
+from google.api_core import exceptions
 
 from gateway.ports import Create, Put, Store, Unavailable
-from gateway.store import GoogleStore, StoreSettings
+from gateway.store import GoogleStore, StoreSettings, _answered
 
 IMPATIENT = StoreSettings(
     call_deadline_seconds=0.3,
@@ -51,6 +52,13 @@ async def test_a_call_without_an_answer_is_unavailable(
     async with asyncio.timeout(10):
         with pytest.raises(Unavailable, match="did not answer"):
             await call(store)
+
+
+async def test_an_answer_that_says_nothing_is_unavailable_too() -> None:
+    """As of a proxy, or for a project whose name is none."""
+    with pytest.raises(Unavailable, match="did not answer about runs/r1"):
+        async with _answered("runs/r1", 1):
+            raise exceptions.Unknown("None")  # type: ignore[no-untyped-call]
 
 
 async def test_a_caller_that_gives_up_on_a_transaction_is_obeyed(store: Store) -> None:

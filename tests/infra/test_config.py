@@ -109,6 +109,31 @@ def test_check_tells_each_problem_with_its_document_and_ends_with_1(say: Say, pu
     ]
 
 
+def test_check_holds_documents_and_files_of_strategies_against_each_other(
+    say: Say, put: Any, database: Path
+) -> None:
+    """What only differs ends with 0; what leaves an enabled strategy holding for ever, with 1."""
+    say("init")
+    known = asyncio.run(everything(database))
+    pullback = {**known["strategies/spy_pullback"], "universe": [{"symbol": "QQQ"}]}
+    gone = {**known["strategies/dummy"], "enabled": False}
+    put({"strategies/spy_pullback": {**pullback, "enabled": False}, "strategies/gone": gone})
+    code, lines, _ = say("check")
+    file = "functions/strategies/spy_pullback.py"
+    assert code == 0
+    assert [line.removeprefix("note     ") for line in lines if "strategies/" in line] == [
+        "strategies/gone: has a universe, and no function has its name: it is not enabled, so "
+        "nobody asks it",
+        f"strategies/spy_pullback: universe: lacks SPY, which {file} reads, so it would hold; "
+        "add it",
+        f"strategies/spy_pullback: universe: has QQQ, which {file} does not read",
+    ]
+    put({"strategies/spy_pullback": pullback})
+    code, lines, _ = say("check")
+    assert code == 1
+    assert lines[0].startswith("problem  strategies/spy_pullback: universe: lacks SPY")
+
+
 def test_diff_tells_what_is_set_and_where(say: Say, put: Any) -> None:
     say("init")
     put({"config/paper": {"answer_seconds": 7}, "strategies/manual": {"enabled": True}})

@@ -4,7 +4,6 @@ from dataclasses import fields
 
 import pytest
 
-from infra import configuration_docs
 from infra.configuration_docs import PAGE, TABLES, page, said_of, table
 from schemas.settings import OrderPolicy, Settings
 
@@ -25,8 +24,3 @@ def test_a_row_has_name_type_default_bound_and_meaning() -> None:
     rows = table(Settings).splitlines()
     assert "| `answer_seconds` | whole number | 60 | 1 to 86400 seconds |" in rows[5]
     assert "| `tif` | `DAY`, `IOC` | DAY |  | How long" in table(OrderPolicy)
-
-
-def test_a_page_without_its_marks_is_refused() -> None:
-    with pytest.raises(ValueError, match="no marks for settings"):
-        configuration_docs.page("nothing")

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from infra import simulator_docs
 from infra.simulator_docs import PAGE, page
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,8 +24,3 @@ def test_the_page_shows_behaviours_by_tests() -> None:
 def test_a_test_that_the_page_names_exists(path: str, name: str) -> None:
     source = (ROOT / path).read_text(encoding="utf-8")
     assert not name or re.search(rf"def {name}\(", source)
-
-
-def test_a_page_without_its_marks_is_refused() -> None:
-    with pytest.raises(ValueError, match="no marks for faults"):
-        simulator_docs.page("nothing")

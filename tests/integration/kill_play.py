@@ -24,7 +24,7 @@ from typing import Any, Final
 
 from gateway.ports import Delivery, Unavailable
 from infra.local.emulators import Emulators
-from infra.local.rig import BARS, SPY
+from infra.local.rig import BARS, REPORTS, SPY
 from schemas import codec
 from schemas.messages import Market
 from schemas.settings import StrategyDocument
@@ -117,6 +117,8 @@ class Play:
     last_said: dict[str, datetime] = field(default_factory=dict)
     heard: dict[tuple[str, str], list[int]] = field(default_factory=lambda: defaultdict(list))
     """To which lives of the gateway the bus gave each word, by strategy and time."""
+    told: set[str] = field(default_factory=set)
+    """The event ids of the reports that came."""
     _struck_at: float = 0.0
     _refs_then: frozenset[str] = frozenset()
     _asked: asyncio.Queue[Delivery] = field(default_factory=asyncio.Queue)
@@ -258,10 +260,20 @@ class Play:
         end = time.monotonic() + AFTERWARDS_SECONDS
         while True:
             found = await left(self.world)
-            wrong = [*wrongs(found, BOUNDS), *differences(found, WANTED)]
+            wrong = [*wrongs(found, BOUNDS), *differences(found, WANTED), *self._untold(found)]
             if not wrong or time.monotonic() > end:
                 return found, wrong + [f"dead letter: {d}" for d in await self._dead_letters()]
             await asyncio.sleep(0.5)
+
+    def hear(self, delivery: Delivery) -> None:
+        """Be whoever listens to `reports`."""
+        self.told.add(delivery.attributes["ce-id"])
+        delivery.ack()
+
+    def _untold(self, found: Left) -> list[str]:
+        """What was written and never published, whoever died in between."""
+        activity = found.documents["activity"].items()
+        return [f"never told: {n['sentence']}" for name, n in activity if name not in self.told]
 
     async def _dead_letters(self) -> list[str]:
         found: list[str] = []
@@ -342,6 +354,7 @@ async def staged(
             play.wires.append(wire)
             world.environment[variable] = wire.address
         world.environment["IB_PORT"] = world.environment["IB_PORT"].rpartition(":")[2]
+        parts.push_async_callback(world.bus.subscribe(REPORTS, play.hear).close)
         for work in (play.trade(), play.answer()):
             parts.push_async_callback(_cancelled, asyncio.create_task(work))
         yield play

@@ -2,10 +2,12 @@
 
 import asyncio
 import signal
+import socket
 from pathlib import Path
 
 import pytest
 
+from gateway.ports import Put
 from infra.local.emulators import Emulators
 from tests.integration.gateway_process import opened, started
 
@@ -38,14 +40,47 @@ async def test_sigterm_ends_a_gateway_with_0_and_its_lease_given_back(
     emulators: Emulators, tmp_path: Path
 ) -> None:
     async with opened(emulators, "gateway-process", tmp_path, {}) as world:
+        port = world.environment["LIVEZ_PORT"] = str(_free_port())
         gateway = await world.start("process")
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not await world.has_recovered():
                 assert gateway.is_alive, gateway.lines
                 await asyncio.sleep(0.05)
+        assert (await _livez(port)).startswith(b"HTTP/1.1 200 OK")
         gateway.process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(STOP_SECONDS):
             code = await gateway.ended()
         assert code == 0, gateway.lines
         assert gateway.lines[-1] == "INFO gateway gateway ends: it was told to stop"
         assert await world.holder() == ""
+
+
+@pytest.mark.emulators
+async def test_a_document_of_a_newer_version_ends_it_with_1_and_a_sentence(
+    emulators: Emulators, tmp_path: Path
+) -> None:
+    """After a roll back: which document, which field, and what to do."""
+    async with opened(emulators, "newer-document", tmp_path, {}) as world:
+        await world.store.commit([Put("latches/paper", {"omens": 1})])
+        gateway = await world.start("older")
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            assert await gateway.ended() == 1
+        assert gateway.lines[-1].startswith(
+            "ERROR gateway gateway ends: latches/paper: omens: unknown field; if a newer version"
+        )
+        assert await world.holder() == ""
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+    return port
+
+
+async def _livez(port: str) -> bytes:
+    """What the platform's probe is answered."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /livez HTTP/1.1\r\n\r\n")
+    said = await reader.read()
+    writer.close()
+    return said

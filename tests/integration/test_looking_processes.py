@@ -103,7 +103,7 @@ async def test_a_person_looks_at_a_day_that_goes_wrong_step_by_step(
 async def nobody_has_started_it(world: World) -> None:
     told = await doctor(world)
     assert told.code == 1
-    assert told.line("lease").startswith("FAIL  lease           no gateway has ever held it.")
+    assert told.line("lease").startswith("FAIL  lease           no gateway has ever held")
     assert told.line("client ids").startswith("ok ")
 
 
@@ -112,8 +112,8 @@ async def all_is_well(world: World) -> None:
     assert told.code == 0, told
     assert told.err == ""
     assert told.line("environment").endswith("it makes a paper gateway of project looking.")
-    assert "pod-1 (epoch 1) renewed it" in told.line("lease")
-    assert told.line("account").endswith("DUSIM0001 is a paper account.")
+    assert "pod-1 (epoch 1) renewed its lease" in told.line("lease")
+    assert told.line("account").endswith("DU…01 is a paper account.")
     assert "live: SPY bid" in told.line("market data")
     assert told.line("topics").startswith("ok ")
     assert told.line("clock").startswith("ok ")
@@ -131,9 +131,12 @@ async def a_run_is_told(world: World) -> None:
     await until_done(world, "look-1")
     screen = await ran(world.environment, "gateway.status")
     assert screen.code == 0, screen
+    assert screen.out.startswith("PAPER of looking at ")
+    assert "DUSIM0001" not in screen.out
     assert "  look-1  reconcile  " in screen.out
     assert "LAW broker = sum(books) + EXTERNAL: held, UNEXPLAINED 0, when read at" in screen.out
     as_json = json.loads((await ran(world.environment, "gateway.status", "--json")).out)
+    assert as_json["project"] == "looking"
     assert as_json["runs"][0]["run_id"] == "look-1"
     for asked in ("last", "look-1", "lo"):
         walk = await ran(world.environment, "gateway.replay_log", asked)
@@ -169,7 +172,7 @@ async def the_gateway_is_looked_for_in_the_wrong_place(world: World) -> None:
     assert down.line("market data").startswith("skip")
     live = await doctor(world, MODE="live", LIVE_TRADING_ACCEPTED="U1234567")
     assert live.code == 1
-    assert "'DUSIM0001', and live accounts start with U or F" in live.line("account")
+    assert "account is DU…01, and live accounts start with U or F" in live.line("account")
     elsewhere = await doctor(world, "--without-ib", GOOGLE_CLOUD_PROJECT="nobodys")
     assert "topic commands-paper is missing" in elsewhere.line("topics")
     assert (await doctor(world, MODE="demo")).code == 2
@@ -194,7 +197,7 @@ async def the_heartbeat_is_stale(world: World) -> None:
     await put(world, LEASE, codec.to_document(lease))
     told = await doctor(world)
     assert told.code == 1
-    assert "pod-1 (epoch 1) renewed it 5 min ago and it ran out" in told.line("lease")
+    assert "pod-1 (epoch 1) renewed its lease 5 min ago and it ran out" in told.line("lease")
     assert "1, the commander's, is free" in told.line("client ids")
 
 

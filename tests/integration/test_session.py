@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from gateway.core.broker import BrokerStatus, Commission, Connection, OrderReport
 from gateway.core.orders import Approved
-from gateway.inquiry import ClientIdTaken
+from gateway.patience import ClientIdTaken
 from gateway.safety import Unsafe
 from gateway.session import BrokerUnavailable, NotSent, Session, SessionSettings, Unresolved
 from gateway.simulator.broker import ExchangeOptions, InitialHolding
@@ -81,7 +81,7 @@ async def test_a_live_port_is_refused_in_paper_before_connecting() -> None:
 async def test_a_paper_account_is_refused_in_live_and_hung_up_on(desk: Bench) -> None:
     known = replace(settings(desk.simulator.port), client_id=8, live_account_accepted="DUSIM0001")
     session = Session(replace(known, mode=Mode.LIVE), lambda: NOW, print)
-    with pytest.raises(Unsafe, match="'DUSIM0001', and live accounts start with U or F"):
+    with pytest.raises(Unsafe, match="account is DU…01, and live accounts start with U or F"):
         await session.connect()
     assert not session.connected
 

@@ -1,5 +1,6 @@
 """What a broker does on bad days, and what ib_async would make of it: the traps of the IB notes."""
 
+import asyncio
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,7 +11,7 @@ import pytest
 
 from gateway.core.broker import BrokerStatus, Commission, Connection, OrderReport
 from gateway.core.orders import Approved
-from gateway.session import BrokerUnavailable, NotSent
+from gateway.session import BrokerUnavailable, NotSent, Unanswered, Unresolved
 from gateway.simulator import replies, requests
 from gateway.simulator.replies import Delivery, Notice
 from schemas.documents import ExecutionDocument, OrderDocument
@@ -177,6 +178,75 @@ async def test_a_request_that_is_never_answered_ends_at_its_deadline() -> None:
         with pytest.raises(BrokerUnavailable, match="no answer"):
             await desk.session.what_if(ORDER)
         assert desk.session.connected
+
+
+def refused_with(code: int) -> Answer:
+    """No answer but this error."""
+    return lambda client, request, answer: [(client, Notice(request.request_id, code, "no"))]
+
+
+@pytest.mark.parametrize("code", [123, 200, 203, 321, 478])
+async def test_a_description_that_ib_calls_wrong_is_unresolved(code: int) -> None:
+    async with a_desk() as desk:
+        desk.exchange.meddle[requests.ContractDetailsRequest] = refused_with(code)
+        with pytest.raises(Unresolved, match=f"SPY STK SMART USD: {code} no; correct the contract"):
+            await desk.session.resolve(Contract("SPY"))
+
+
+@pytest.mark.parametrize("code", [100, 162, 322, 366, 504, 1100, 10_197])
+async def test_any_other_refusal_of_a_contract_only_means_that_not_now(code: int) -> None:
+    """Pacing, farms and logins that are away: whoever described the contract is right."""
+    async with a_desk() as desk:
+        desk.exchange.meddle[requests.ContractDetailsRequest] = refused_with(code)
+        with pytest.raises(
+            BrokerUnavailable, match=f"SPY STK SMART USD: {code} no; if it stays so"
+        ):
+            await desk.session.resolve(Contract("SPY"))
+        future = Contract("ES", sec_type="FUT", exchange="CME")
+        with pytest.raises(BrokerUnavailable, match=f"ES FUT CME USD: {code} no; if it stays so"):
+            await desk.session.chain(future)
+
+
+async def test_after_two_questions_without_an_answer_no_third_is_asked() -> None:
+    """Each would hold the loop for its deadline again; the line and other questions are well."""
+    async with a_desk(SHORT_SECONDS) as desk:
+        desk.exchange.meddle[requests.ContractDetailsRequest] = silence
+        for symbol in ("SPY", "QQQ"):
+            with pytest.raises(Unanswered, match=f"{symbol} STK SMART USD: no answer within"):
+                await desk.session.resolve(Contract(symbol))
+        with pytest.raises(
+            Unanswered,
+            match=r"DIA STK SMART USD: not asked, for the last 2 questions for contracts had no "
+            r"answer; contracts can be asked for again in \d+ s; if it stays so, look at",
+        ):
+            await desk.session.resolve(Contract("DIA"))
+        assert desk.exchange.count(requests.ContractDetailsRequest) == 2
+        assert (await desk.session.read()).positions == ()
+
+
+async def test_a_new_line_is_asked_anew() -> None:
+    async with a_desk(SHORT_SECONDS) as desk:
+        desk.exchange.meddle[requests.ContractDetailsRequest] = silence
+        for _ in range(2):
+            with pytest.raises(Unanswered):
+                await desk.session.resolve(Contract("SPY"))
+        desk.exchange.meddle.clear()
+        await desk.session.connect()
+        assert (await desk.session.resolve(Contract("SPY"))).con_id == 756733
+
+
+async def test_questions_that_hang_beside_answered_ones_stop_no_others() -> None:
+    def mostly(client: int, request: Any, answer: list[Delivery]) -> list[Delivery]:
+        return answer if request.contract.symbol == "SPY" else []
+
+    async with a_desk(SHORT_SECONDS) as desk:
+        desk.exchange.meddle[requests.ContractDetailsRequest] = mostly
+        asked = [desk.session.resolve(Contract(symbol)) for symbol in ("QQQ", "DIA", "SPY")]
+        *hung, spy = await asyncio.gather(*asked, return_exceptions=True)
+        assert all(isinstance(one, Unanswered) for one in hung)
+        assert isinstance(spy, Contract)
+        with pytest.raises(Unanswered, match="IWM STK SMART USD: no answer"):
+            await desk.session.resolve(Contract("IWM"))
 
 
 async def test_a_validation_error_ends_its_request() -> None:

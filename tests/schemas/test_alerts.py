@@ -9,15 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.alerts import (
-    ALERTS,
-    LOG_FIELDS,
-    SEVERITIES,
-    UNCLASSIFIED,
-    Alert,
-    alert_of,
-    log_fields,
-)
+from schemas.alerts import ALERTS, LOG_FIELDS, SEVERITIES, UNCLASSIFIED, Alert, alert_of, log_fields
 from schemas.documents import Lock, OutcomeName, RunDocument
 from schemas.messages import Report
 from schemas.values import Mode, TradingState

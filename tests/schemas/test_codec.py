@@ -22,22 +22,9 @@ from schemas.codec import (
     json_schema,
     to_document,
 )
-from schemas.commands import (
-    COMMANDS,
-    Adopt,
-    Halt,
-    Run,
-    Transfer,
-)
+from schemas.commands import COMMANDS, Adopt, Halt, Run, Transfer
 from schemas.documents import DOCUMENTS, LedgerDocument
-from schemas.messages import (
-    TOPICS,
-    Market,
-    Message,
-    Report,
-    Target,
-    Targets,
-)
+from schemas.messages import TOPICS, Market, Message, Report, Target, Targets
 from schemas.settings import Settings, StrategyDocument
 from schemas.values import Contract, Mode
 

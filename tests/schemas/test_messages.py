@@ -6,12 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from schemas.commands import (
-    COMMANDS,
-    Adopt,
-    Run,
-    Transfer,
-)
+from schemas.commands import COMMANDS, Adopt, Run, Transfer
 from schemas.messages import (
     DEAD_LETTERS,
     TARGETS_MAX,

@@ -15,9 +15,12 @@ from typing import Final
 
 import pytest
 
-from infra.local.crashes import KINDS, Kind, Played, Strike, played, strikes
+from infra.local.crash_scenarios import SCENARIOS, Played, Scenario, played
+from infra.local.crashes import KINDS, Kind, Strike, strikes
 
 SHARDS: Final = 6
+RUN, FLIP = SCENARIOS
+NAMES: Final = [scenario.name for scenario in SCENARIOS]
 PAIRS: Final = 48
 """Plays with two crashes, out of some 300,000 there are."""
 AT_ONCE: Final = 8
@@ -26,22 +29,22 @@ SECONDS_MAX: Final = 120.0
 ATTEMPTS: Final = 3
 """A busy machine takes more events at once, in fewer calls: a later call may be met next time."""
 
-UNSTRUCK: list[Played] = []
+UNSTRUCK: dict[str, Played] = {}
 
 
-async def unstruck() -> Played:
+async def unstruck(scenario: Scenario) -> Played:
     """The play without a crash; always the same."""
-    if not UNSTRUCK:
-        UNSTRUCK.append(await played())
-    return UNSTRUCK[0]
+    if scenario.name not in UNSTRUCK:
+        UNSTRUCK[scenario.name] = await played(scenario)
+    return UNSTRUCK[scenario.name]
 
 
-async def struck(due: Sequence[Strike]) -> Played:
+async def struck(scenario: Scenario, due: Sequence[Strike]) -> Played:
     """A play that has met all of these strikes, or the last that tried."""
-    expected = await unstruck()
+    expected = await unstruck(scenario)
     for attempt in itertools.count(1):
         async with asyncio.timeout(SECONDS_MAX):
-            play = await played(due, expected.ending)
+            play = await played(scenario, due, expected.ending)
         if not play.missed or attempt == ATTEMPTS:
             return play
     raise AssertionError("it counts without end")
@@ -57,7 +60,7 @@ async def test_the_scenario_passes_every_door_and_every_kind_of_trade(
     record_property: Callable[[str, object], None],
 ) -> None:
     """What is swept is worth it: a cross, orders, fills in parts, a cancel, a recovery."""
-    play = await unstruck()
+    play = await unstruck(RUN)
     assert play.wrongs == ()
     assert play.ending.locks == {}
     assert {name: dict(book) for name, book in play.ending.books.items()} == {
@@ -73,35 +76,54 @@ async def test_the_scenario_passes_every_door_and_every_kind_of_trade(
         assert words[word], word
     for word in ("session.what_if", "session.quote", "session.bars", "session.resolve"):
         assert words[word], word
+    tell_points(play, record_property)
+
+
+async def test_the_other_scenario_flips_and_closes(
+    record_property: Callable[[str, object], None],
+) -> None:
+    """Two orders of the flip [N6], the one that closes, and nothing of it in one order."""
+    play = await unstruck(FLIP)
+    assert play.wrongs == ()
+    assert play.ending.locks == {}
+    assert play.ending.books == {"alpha": {"SPY": -3}}
+    placed = [str(call) for call in play.calls if call.method == "place"]
+    assert len(placed) == len({*placed}) == 3
+    tell_points(play, record_property)
+
+
+def tell_points(play: Played, record_property: Callable[[str, object], None]) -> None:
     points = sum(len(strikes(play.calls, kind)) for kind in KINDS)
     record_property("crash_points", points)
     print(f"{len(play.calls)} calls, {points} crash points")
 
 
-async def test_no_two_calls_of_the_scenario_are_one_point() -> None:
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=NAMES)
+async def test_no_two_calls_of_a_scenario_are_one_point(scenario: Scenario) -> None:
     """Each call is found again by what it is about and the how-manieth of these it is."""
-    play = await unstruck()
+    play = await unstruck(scenario)
     points = strikes(play.calls, "before")
     assert len(points) == len({*points}) == len(play.calls)
 
 
 @pytest.mark.parametrize("shard", range(SHARDS))
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=NAMES)
 async def test_struck_at_any_call_it_ends_as_without(
-    kind: Kind, shard: int, record_property: Callable[[str, object], None]
+    scenario: Scenario, kind: Kind, shard: int, record_property: Callable[[str, object], None]
 ) -> None:
-    """[R1, R2, W1, B3]"""
-    points = strikes((await unstruck()).calls, kind)[shard::SHARDS]
+    """[R1, R2, W1, B3, N6]"""
+    points = strikes((await unstruck(scenario)).calls, kind)[shard::SHARDS]
     assert points
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def one(point: Strike) -> str:
         async with gate:
-            return verdict([point], await struck([point]))
+            return verdict([point], await struck(scenario, [point]))
 
     found = await asyncio.gather(*map(one, points))
     record_property("crash_points", len(points))
-    print(f"{kind}: {len(points)} crash points, each of them met")
+    print(f"{scenario.name}, {kind}: {len(points)} crash points, each of them met")
     assert [sentence for sentence in found if sentence] == []
 
 
@@ -110,7 +132,7 @@ async def test_struck_twice_it_ends_as_without(
     shard: int, record_property: Callable[[str, object], None]
 ) -> None:
     """[R1, R2, W1, B3] The one that clears up is struck too; the same pairs in every run."""
-    play = await unstruck()
+    play = await unstruck(RUN)
     chance = random.Random(shard)
     singles = [strike for kind in KINDS for strike in strikes(play.calls, kind)]
     firsts = chance.sample(singles, PAIRS // SHARDS)
@@ -119,10 +141,10 @@ async def test_struck_twice_it_ends_as_without(
 
     async def one(first: Strike, lot: float) -> str:
         async with gate:
-            seen = (await struck([first])).since
+            seen = (await struck(RUN, [first])).since
             seconds = [strike for kind in KINDS for strike in strikes(seen, kind)]
             pair = [first, seconds[int(lot * len(seconds))]]
-            return verdict(pair, await struck(pair))
+            return verdict(pair, await struck(RUN, pair))
 
     found = await asyncio.gather(*map(one, firsts, lots))
     record_property("crash_pairs", len(firsts))

@@ -4,6 +4,7 @@ The day is 2026-02-27; MESH6 trades until 2026-03-20, 15 weekdays later, and MES
 """
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -131,6 +132,21 @@ async def test_while_the_new_month_is_refused_the_old_one_stays_and_says_why(rig
     await run(rig, "again", **ROLL)
     assert set(await held(rig)) == {NEW}
     await law_holds(rig)
+
+
+async def test_what_nobody_has_rolled_near_its_last_day_is_an_alert_by_name(rig: Rig) -> None:
+    """Told by each check, and kept back for a day by who tells people (schemas.alerts)."""
+    await rig.put(replace(ALLOWED, expiry_warning_days=20), name="common")
+    await rig.command("risk_check", "early")
+    await rig.put(replace(ALLOWED, expiry_warning_days=21), name="common")
+    await rig.command("risk_check", "due")
+    (told,) = [one for one in rig.reports if one.details.get("alert") == "expiry_near"]
+    assert (told.run_id, told.symbol) == ("due", "MES")
+    assert "MESH6 is held (mes_trend +" in told.sentence
+    assert "trades last on 2026-03-20, in 21 days" in told.sentence
+    await run(rig, "roll", **ROLL)
+    await rig.command("risk_check", "rolled")
+    assert [one for one in rig.reports if one.details.get("alert") == "expiry_near"] == [told]
 
 
 async def test_from_the_hard_date_on_the_old_month_closes_alone(rig: Rig) -> None:

@@ -5,13 +5,18 @@ Rows 6, 7 and 11 of the list of incidents; redeploys (row 8) are with the fills 
 was wanted is done once the gateway is well again.
 """
 
+import asyncio
+from dataclasses import replace
 from functools import partial
 
 import pytest
 
+from gateway.commander import ControlWritten
 from gateway.inquiry import SessionSettings
 from gateway.session import BrokerUnavailable
-from infra.local.rig import Rig, rigged
+from infra.local.rig import MODE, Rig, rigged
+from schemas.settings import ControlDocument
+from schemas.values import TradingState
 from tests.simulation.incidents import (
     Incident,
     all_is_as_wanted,
@@ -113,18 +118,51 @@ async def test_a_gateway_that_was_away_is_found_again_without_help(
     await all_is_as_wanted(active)
 
 
-async def test_gnzsnz_336_a_gateway_that_accepts_and_never_answers_is_told_of() -> None:
-    """gnzsnz#336: the port was open, nothing ever came; here the process ends and says so."""
+async def test_gnzsnz_336_a_gateway_that_accepts_and_never_answers_is_told_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """gnzsnz#336: the port was open, nothing ever came; here it is said, and waited for."""
     async with rigged() as rig:
         fault = rig.simulator.faults.half_dead_gateway(times=0)
-        rig.start_soon()
-        task, rig.task = rig.task, None
-        assert task is not None
-        with pytest.raises(BrokerUnavailable, match=r"0\.5 s"):
-            await task
+        chief = rig.start_soon()
+        await rig.until("it is said", lambda: "waits for the broker: " in caplog.text)
+        assert "did not answer in 0.5 s" in caplog.text
+        assert chief.standstill == ""
         rig.simulator.faults.clear(fault)
-        await rig.start()
+        await rig.until("the gateway has recovered", lambda: chief.is_idle)
         assert await locks(rig) == {}
+
+
+async def test_a_gateway_that_answers_nothing_just_after_its_login_is_waited_for(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It shakes hands; to end now would end the IB Gateway, whose login was just approved."""
+    async with rigged() as rig:
+        fault = rig.simulator.faults.unanswered_requests(kind="completed_orders", times=0)
+        chief = rig.start_soon()
+        await rig.until("it is said", lambda: "waits for the broker: no answer" in caplog.text)
+        rig.simulator.faults.clear(fault)
+        await rig.until("the gateway has recovered", lambda: chief.is_idle)
+        assert await locks(rig) == {}
+
+
+async def test_a_halt_by_hand_is_heard_once_however_long_a_login_takes() -> None:
+    """[W2] Each renewal of the lease reads it again; it waits in the inbox once."""
+    async with rigged() as rig:
+        await rig.put(ControlDocument(TradingState.ACTIVE, "ann"), mode=MODE)
+        fault = rig.simulator.faults.half_dead_gateway(times=0, welcome="reset")
+        chief = rig.start_soon()
+        lease = chief.floor.doors.lease
+        lease.times = replace(lease.times, renew_seconds=0.01)
+        await rig.until("it reads", lambda: chief.floor.desk.control.by == "ann")
+        await rig.put(ControlDocument(TradingState.HALTED, "bob"), mode=MODE)
+        await rig.until("the halt is heard", lambda: bool(chief.floor.halts_heard))
+        await asyncio.sleep(0.2)
+        assert list(chief.inbox.waiting).count(ControlWritten()) == 1
+        rig.simulator.faults.clear(fault)
+        await rig.until("the gateway has recovered", lambda: chief.is_idle)
+        assert chief.floor.desk.control.state is TradingState.HALTED
+        assert chief.floor.halts_heard == set()
 
 
 async def test_ib_async_152_a_client_id_that_is_in_use_is_named() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from gateway.ports import Put
 from gateway.simulator.broker import ExchangeOptions
+from gateway.why import evidence
 from infra.local.rig import MODE, Rig, rigged
 from schemas.documents import LatchesDocument, OrderDocument, RunDocument
 
@@ -294,3 +295,38 @@ async def test_targets_said_unasked_are_netted_by_the_next_gateway(active: Rig) 
     await active.traded()
     assert active.simulator.exchange.positions == {"SPY": 10}
     assert await active.book("alpha") == {"SPY": 10}
+
+
+async def test_an_order_whose_fills_fit_no_document_goes_on_after_a_crash(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """[A1, R1] Its executions are apart from it; each counts once, before and after."""
+    monkeypatch.setattr("gateway.core.records.EXECUTIONS_MAX", 20)
+    monkeypatch.setattr("gateway.commander.BATCH_MAX", 10)
+    one_by_one = ExchangeOptions(seed=7, executions_quantity_max=Decimal(1))
+    async with rigged(one_by_one) as rig:
+        await rig.resume()
+        await rig.start()
+        seen: set[str] = set()
+
+        def is_late(path: str) -> bool:
+            seen.update([path] if path.startswith("executions/") else [])
+            return len(seen) > 40
+
+        rig.wire.after = is_late
+        await rig.say("alpha", SPY=300)
+        await rig.settled_before_coalescing()
+        await rig.publish("commands", {"command": "allocate", "run_id": "a1"})
+        await rig.until_held()
+        await rig.kill()
+        cut = await order(rig)
+        assert cut.executions_apart
+        assert 0 < cut.filled < 300
+        chief = await rig.start()
+        await rig.traded()
+        assert await rig.book("alpha") == {"SPY": 300}
+        assert await law_holds(rig)
+        assert await rig.untold() == []
+        known = chief.floor.desk.orders[REF].executions
+        assert len(rig.told("execution")) == len(await rig.store.list("executions")) == len(known)
+        assert (await evidence(chief.floor.doors.archive, REF)).order.executions == known

@@ -1,6 +1,7 @@
 """Secrets are planted, everything is done once, and whatever it left is read for them [M30].
 
 Logs, arguments of processes, all documents, all messages, and every file in the temporary folder.
+The account's number is no secret, but only documents have it in full.
 """
 
 import base64
@@ -24,9 +25,12 @@ PLANTED = {
     "IB_PASSWORD": "planted-ib-password-6c1f",
     # Loopback, where nobody listens: what fails is what gets logged.
     "ALERT_WEBHOOK_URL": "http://127.0.0.1:9/services/planted-webhook-6c1f",
+    "LIVE_TRADING_ACCEPTED": "U6174061",
 }
 SECRETS = ["planted-user-6c1f", "planted-password-6c1f", "planted-ib-password-6c1f"]
-SECRETS += ["planted-webhook-6c1f"]
+SECRETS += ["planted-webhook-6c1f", "U6174061"]
+ACCOUNT = "DUSIM0001"
+"""The simulator's."""
 LOG_SECONDS_MAX = 60
 CANARY = "canary-ann"
 """No secret, and said by a person: whoever searches must find it, or searches in vain."""
@@ -68,7 +72,8 @@ class Searcher:
         """Every file that the stack has made: the embedded bus and store are among them."""
         for path in sorted(self.scratch.rglob("*")):
             if path.is_file():
-                self.keep("files", path.read_bytes().decode(errors="replace"))
+                what = "logs" if path.suffix == ".log" else "files"
+                self.keep(what, path.read_bytes().decode(errors="replace"))
 
     def listen(self) -> None:
         """Hear from now on what is published on every topic; emulators only."""
@@ -155,13 +160,19 @@ def check(one: Searcher, places: set[str]) -> None:
     environ = Path(f"/proc/{one.program.process.pid}/environ").read_text()
     assert all(secret in environ for secret in SECRETS), "the secrets were not planted"
     assert {what for what, text in one.found.items() if CANARY in text} == places
-    leaks = [
-        f"{secret} is in the {what}: ...{text[max(0, place - 80) : place + 40]}..."
+    assert leaks(one, SECRETS, {*one.found}) == []
+    assert any(ACCOUNT in text for text in one.found.values())
+    assert leaks(one, [ACCOUNT], {"output", "messages", "logs"}) == []
+
+
+def leaks(one: Searcher, words: list[str], places: set[str]) -> list[str]:
+    """Where a word stands that should not."""
+    return [
+        f"{word} is in the {what}: ...{text[max(0, place - 80) : place + 40]}..."
         for what, text in one.found.items()
-        for secret in SECRETS
-        if (place := text.find(secret)) >= 0
+        for word in words
+        if what in places and (place := text.find(word)) >= 0
     ]
-    assert leaks == []
 
 
 def test_no_secret_is_in_anything_that_the_embedded_stack_leaves(searcher: Any) -> None:
@@ -190,4 +201,5 @@ def test_no_secret_is_in_anything_that_the_stack_on_the_emulators_leaves(searche
     one.wait_for_log("the-functions", "the webhook did not take it")
     one.read_documents()
     one.read_files()
-    check(one, {"output", "messages", "documents", "files"})
+    check(one, {"output", "messages", "documents", "logs"})
+    assert "live_trading_accepted=U…61" in one.found["logs"]

@@ -12,7 +12,7 @@ import pytest
 from gateway.core import book
 from gateway.core.broker import AccountValues, BrokerStatus, OrderReport, Reading, Span, Terms
 from gateway.core.desk import Desk
-from gateway.core.events import CancelAsked, Event, Journaled, NetCause, OpenRun
+from gateway.core.events import CancelAsked, Event, Journaled, NetCause, OpenRun, WishesApproved
 from gateway.core.fold import evolve
 from gateway.core.netting import Plan, net
 from gateway.core.prices import Price
@@ -227,6 +227,10 @@ class Build:
         """What every strategy concerned wants to change in a contract."""
         found = wanted_changes(desk, overlay or {}, NOW).get(con_id)
         return found[1] if found else []
+
+    def approved(self, desk: Desk) -> Desk:
+        """The desk once a person lets everybody's wishes be carried out."""
+        return self.after(desk, WishesApproved(tuple(desk.targets)))
 
     def taken_up(self, desk: Desk, plan: Plan) -> Desk:
         """The desk after its plan is journaled and sent, and the broker works the orders."""

@@ -11,8 +11,10 @@ from hypothesis import given
 
 from gateway.core import book
 from gateway.core.batch_limits import NAMES, TARGETS_VANISHED, refusals
+from gateway.core.broker import BrokerStatus
 from gateway.core.candidate import is_increasing
 from gateway.core.desk import Desk
+from gateway.core.events import NetCause, Said
 from gateway.core.netting import Plan, net
 from schemas.documents import BrokerPosition, OrderDocument, RefusalEntry, StatusDocument
 from schemas.values import Contract
@@ -143,8 +145,7 @@ def test_what_working_orders_may_still_add_counts(build: Any) -> None:
 
 def test_a_sale_makes_room_for_a_purchase_of_the_same_plan(build: Any) -> None:
     desk = build.desk({"a": {1: 0}, "b": {2: 90}}, {"a": {1: 90}})
-    waived = replace(build.cause, waived=frozenset({TARGETS_VANISHED}))
-    assert ordered(net(account(build, desk), waived, build.now)) == {1: -90, 2: 90}
+    assert ordered(build.net(account(build, build.approved(desk)))) == {1: -90, 2: 90}
 
 
 def test_crosses_are_no_orders(build: Any) -> None:
@@ -289,8 +290,7 @@ def test_no_plan_with_an_increasing_order_exceeds_a_bound(
 ) -> None:
     """All orders of the plan together; a net exposure over its bound before is not raised."""
     desk = situated(build, found)
-    waived = replace(build.cause, waived=frozenset({TARGETS_VANISHED}))
-    plan = net(desk, waived, build.now)
+    plan = build.net(build.approved(desk))
     growing = [order for order in plan.orders if increasing(desk, order)]
     if not growing:
         return
@@ -321,8 +321,7 @@ def test_a_reducing_order_is_never_refused_by_the_batch(
         orders_per_run_max=99,
         orders_per_day_max=99,
     )
-    waived = replace(build.cause, waived=frozenset({TARGETS_VANISHED}))
-    orders = net(wide, waived, build.now).orders
+    orders = build.net(build.approved(wide)).orders
     reducing = {order.contract.con_id for order in orders if not increasing(desk, order)}
     assert reducing.isdisjoint(entry.con_id for entry in refusals(desk, orders))
 
@@ -352,10 +351,48 @@ def test_vanished_wishes_cross_nothing(build: Any) -> None:
     assert (plan.orders, plan.crosses, only(plan).rule) == ((), (), TARGETS_VANISHED)
 
 
-def test_a_waived_guard_lets_wishes_vanish(build: Any) -> None:
+def test_a_person_lets_wishes_vanish(build: Any) -> None:
     desk = build.desk({"a": {1: 0}, "b": {2: 0}}, {"a": {1: 10}, "b": {2: 10}})
-    waived = replace(build.cause, waived=frozenset({TARGETS_VANISHED}))
-    assert ordered(net(desk, waived, build.now)) == {1: -10, 2: -10}
+    assert ordered(build.net(build.approved(desk))) == {1: -10, 2: -10}
+
+
+def test_approval_covers_the_second_half_of_a_flip(build: Any) -> None:
+    """[N6] While VIXY is still being sold."""
+    held = {"a": {1: 10, 2: 50}, "b": {2: 50}}
+    desk = build.approved(build.desk({"a": {1: -1, 2: 0}, "b": {2: 0}}, held))
+    flat = build.filled(build.taken_up(desk, build.net(desk)), "paper-1-1")
+    assert flat.cause == NetCause("flip", "after-paper-1-1")
+    assert ordered(net(flat, flat.cause, build.now)) == {1: -1}
+
+
+def test_approval_covers_what_waits_for_a_cancel(build: Any) -> None:
+    """[N7, N1d]"""
+    working = build.order({"b": 5})
+    held = {"a": {1: 10}, "b": {1: 10}}
+    desk = build.desk({"a": {1: 0}, "b": {1: 0}}, held, orders=[working], generations={1: 1})
+    plan = build.net(build.approved(desk))
+    assert (plan.orders, plan.cancels) == ((), ("paper-1-1",))
+    cancelled = build.after(
+        build.taken_up(build.approved(desk), plan), build.report(BrokerStatus.CANCELLED)
+    )
+    assert ordered(build.net(cancelled)) == {1: -20}
+
+
+def test_approval_ends_with_the_next_message(build: Any) -> None:
+    """And is of the strategies named: what the others want is guarded as before."""
+    held = {name: {1: 10} for name in "abc"}
+    desk = build.approved(build.desk({name: {1: 0} for name in "abc"}, held))
+    again = build.said("a", {1: 1}, as_of=build.later(1), message_id="m2")
+    only_a = build.after(desk, Said(again))
+    assert {name: said.approved for name, said in only_a.targets.items()} == {
+        "a": False,
+        "b": True,
+        "c": True,
+    }
+    assert (only(build.net(only_a)).rule, only(build.net(only_a)).value) == (
+        TARGETS_VANISHED,
+        "0.90",
+    )
 
 
 def test_one_strategy_alone_may_go_flat(build: Any) -> None:

@@ -4,7 +4,17 @@ from typing import Any
 
 import pytest
 
-from gateway.core.candidate import Candidate, growing, held, is_increasing, only, refuse
+from gateway.core.candidate import (
+    Candidate,
+    draft,
+    first_refusal,
+    growing,
+    held,
+    is_increasing,
+    only,
+    refuse,
+)
+from schemas.values import OrderType
 
 
 def candidate(build: Any, shares: dict[str, int], **parts: Any) -> Candidate:
@@ -61,3 +71,22 @@ def test_a_refusal_names_all_whose_business_it_is(build: Any) -> None:
     whole = candidate(build, {"b": 2, "a": 1})
     assert refuse(whole, "rule", "why", "3", "2").strategies == ("a", "b")
     assert refuse(only(whole, frozenset({"b"})), "rule", "why", "3", "2").strategies == ("b",)
+
+
+def test_the_first_rule_that_refuses_ends_the_matter(build: Any) -> None:
+    looked_at = candidate(build, {"a": 1})
+    said = [refuse(looked_at, rule, "why", "3", "2") for rule in ("one", "two")]
+    rules = [lambda *_, answer=answer: answer for answer in (None, *said)]
+    assert first_refusal(rules, looked_at, build.desk(), build.now) == said[0]
+    assert first_refusal(rules[:1], looked_at, build.desk(), build.now) is None
+
+
+def test_a_draft_is_the_next_order_of_its_contract(build: Any) -> None:
+    """At market, and valid as long as a target is fresh."""
+    desk = build.desk(generations={1: 4})
+    order = draft(candidate(build, {"a": -7, "b": -3}, reducing=True), desk, "run-1", build.now)
+    assert (order.order_ref, order.generation, order.state) == ("paper-1-5", 5, "PENDING")
+    assert (order.order_type, order.tif) == (OrderType.MKT, "DAY")
+    assert (order.quantity, order.decision_price) == (Decimal(-10), Decimal(100))
+    assert (order.decision_at, order.is_reducing) == (build.now, True)
+    assert order.valid_until == build.later(desk.settings.fresh_minutes * 60)

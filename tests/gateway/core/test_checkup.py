@@ -88,11 +88,11 @@ def test_each_kind_of_lock_names_the_command_that_lifts_it(kind: Any, command: s
 @pytest.mark.parametrize(
     ("found", "state", "words"),
     [
-        (None, State.FAIL, "no gateway has ever held it"),
-        (lease("", 90), State.FAIL, "the last gateway gave it back 90 s ago (epoch 3); none acts"),
-        (lease("pod", 29.9), State.OK, "pod (epoch 3) renewed it 29 s ago"),
+        (None, State.FAIL, "no gateway has ever held the lease"),
+        (lease("", 90), State.FAIL, "gave the lease back 90 s ago (epoch 3); none acts"),
+        (lease("pod", 29.9), State.OK, "pod (epoch 3) renewed its lease 29 s ago"),
         (lease("pod", 30), State.FAIL, "it ran out: its heartbeat is stale"),
-        (lease("pod", -5), State.OK, "renewed it just now, by its own clock"),
+        (lease("pod", -5), State.OK, "renewed its lease just now, by its own clock"),
     ],
 )
 def test_a_lease_is_live_up_to_its_end(
@@ -119,8 +119,10 @@ def test_a_clock_may_be_off_by_the_leases_margin(seconds: float, state: State) -
 @pytest.mark.parametrize(("hours", "state"), [(26, State.OK), (26.1, State.WARN)])
 def test_a_reading_of_yesterday_is_too_old(hours: float, state: State) -> None:
     at, money = NOW - timedelta(hours=hours), Decimal(1)
-    snapshot = SnapshotDocument(at, "DU1", "USD", money, {}, None, None, {})
-    assert checkup.reconciled(PAPER, snapshot, NOW).state is state
+    snapshot = SnapshotDocument(at, "DU1234567", "USD", money, {}, None, None, {})
+    found = checkup.reconciled(PAPER, snapshot, NOW)
+    assert found.state is state
+    assert found.sentence.startswith("account DU…67 was read 26 h")  # [M30]
 
 
 @pytest.mark.parametrize(

@@ -189,7 +189,7 @@ def test_a_problem_is_named_with_its_document(
         ),
         (
             {"strategies__beta": {**GOOD["strategies/alpha"], "weight": "0.1"}},
-            "strategies/beta: is enabled with a universe, and no function has its name",
+            "strategies/beta: has a universe, and no function has its name: every run would wait",
         ),
         (
             {"control__paper": None},

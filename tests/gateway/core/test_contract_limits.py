@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.core import book
+from gateway.core.broker import masked
 from gateway.core.events import NetCause
 from gateway.core.limits import Candidate, refusal
 from gateway.core.netting import net
@@ -57,8 +58,8 @@ def test_the_account_is_of_the_modes_kind(
     entry = refusal(candidate(build, reducing=reducing), desk, build.now)
     assert (entry is None) is passes
     if entry is not None:
-        assert (entry.rule, entry.value) == ("account_prefix", account)
-        assert account in entry.sentence
+        assert (entry.rule, entry.value) == ("account_prefix", masked(account))
+        assert f"the account is {masked(account)}, and" in entry.sentence
         assert entry.bound == {"paper": "DU or DF", "live": "U or F"}[mode]
         assert entry.bound in entry.sentence
 
@@ -270,7 +271,7 @@ def test_each_refusal_of_a_contract_is_one_sentence_to_act_on(
     assert entry.value in sentence
 
 
-@pytest.mark.parametrize("account", ["U7", ""])
+@pytest.mark.parametrize("account", ["U1234567", ""])
 def test_the_refusal_of_an_account_says_which_it_is_and_which_it_must_be(
     build: Any, account: str
 ) -> None:
@@ -279,8 +280,8 @@ def test_the_refusal_of_an_account_says_which_it_is_and_which_it_must_be(
     entry = refusal(candidate(build), desk, build.now)
     assert entry is not None
     assert entry.sentence == (
-        f"SPY: the account is {account or 'none'}, and in paper it must start with DU or DF; log "
-        f"the broker's gateway in to the right account"
+        f"SPY: the account is {'U…67' if account else 'none'}, and in paper it must start with "
+        f"DU or DF; log the broker's gateway in to the right account"
     )
 
 

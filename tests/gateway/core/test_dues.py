@@ -7,14 +7,7 @@ import pytest
 from gateway.core import dues
 from gateway.core.broker import BrokerStatus, OrderReport
 from gateway.core.desk import Desk
-from gateway.core.events import (
-    CancelAsked,
-    Journaled,
-    NetAsked,
-    NetCause,
-    Netted,
-    Ticked,
-)
+from gateway.core.events import CancelAsked, Journaled, NetAsked, NetCause, Netted, Ticked
 from gateway.core.records import Stored, changed, restored
 from schemas import codec
 from schemas.documents import GenerationDocument, OrderDocument
@@ -185,3 +178,13 @@ def test_an_end_that_leaves_nothing_of_what_was_closed_makes_no_net_due(
     before = build.order({"a": -40})
     order = replace(before, state="DONE", outcome="rejected")
     assert (dues.due_after(before, order, **left_over) is not None) is due
+
+
+def test_a_net_that_failed_leaves_due_what_an_order_left(build: Any) -> None:
+    """[N6, N1d] The broker did not answer: the next net makes it, of whichever gateway."""
+    flat = build.filled(flipping(build), REF)
+    failed = build.after(flat, Netted(failed=True))
+    assert (failed.cause, failed.orders[REF].waits_for_net) == (None, True)
+    assert reread(build, failed).cause == FLIP
+    made = build.after(failed, NetAsked(FLIP), Netted())
+    assert (made.cause, made.orders[REF].waits_for_net) == (None, False)

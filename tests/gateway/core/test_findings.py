@@ -7,7 +7,15 @@ import pytest
 from gateway.core.day import checked
 from gateway.core.desk import Desk
 from gateway.core.findings import Finding, end_of_day, risk, summary
-from schemas.documents import BrokerPosition, Latch, Lock, StatusDocument
+from schemas.documents import (
+    BrokerPosition,
+    Latch,
+    LedgerDocument,
+    LedgerPosition,
+    Lock,
+    StatusDocument,
+)
+from schemas.values import Contract
 
 NEXT_STEPS = ("adopt", "resume", "halt", "reduce", "reconcile", "unlock", "look")
 
@@ -38,7 +46,7 @@ def test_a_summary_tells_money_by_currency_and_what_it_is_worth(build: Any) -> N
     rates = {"EUR": Decimal("1.2")}
     values = replace(build.base, cash=cash, exchange_rates=rates, initial_margin=Decimal(7))
     assert said(summary(build.desk(values=values), build.now)) == [
-        "DU1: net liquidation 100000.00 USD, initial margin 7.00",
+        "DU…: net liquidation 100000.00 USD, initial margin 7.00",
         "cash 100.00 EUR = 120.00 USD",
         "cash 5.00 JPY (no rate is known)",
         "cash 1000.00 USD",
@@ -133,6 +141,59 @@ def test_an_order_that_should_be_over_is_stuck(
     desk = build.desk(orders=[build.order({"a": 5}, **known)])
     found = [text for text in said(risk(desk, build.now), alerts=True) if "stuck" in text]
     assert len(found) == is_stuck
+
+
+def future(last: str = "20260120", **parts: Any) -> Contract:
+    known = {"sec_type": "FUT", "exchange": "CME", "con_id": 7, "local_symbol": "MESF6"}
+    return Contract("MES", last_trade_date=last, **{**known, **parts})
+
+
+def holding(build: Any, contract: Contract, quantity: int = 2, **parts: Any) -> Desk:
+    """A book `a` that holds it; the day of the bench is Mon 2026-01-05."""
+    position = LedgerPosition(contract, Decimal(quantity), Decimal(0), Decimal(0), Decimal(0))
+    desk: Desk = build.desk(**parts)
+    return replace(desk, ledgers={**desk.ledgers, "a": LedgerDocument({"7": position})})
+
+
+@pytest.mark.parametrize(
+    ("last", "when"),
+    [
+        ("20260111", None),
+        ("20260110", "on 2026-01-10, in 5 days"),
+        ("20260106", "on 2026-01-06, in 1 day"),
+        ("20260105", "on 2026-01-05, which is today"),
+        ("20260102", "on 2026-01-02, 3 days ago"),
+        ("202601", None),
+        ("", None),
+    ],
+)
+def test_a_future_that_is_still_held_near_its_last_day_is_an_alert(
+    build: Any, last: str, when: str | None
+) -> None:
+    """(decision 12)"""
+    found = [
+        one for one in risk(holding(build, future(last)), build.now) if "MESF6" in one.sentence
+    ]
+    if when is None:
+        assert found == []
+        return
+    (one,) = found
+    assert (one.is_alert, one.alert, one.con_id, one.symbol) == (True, "expiry_near", 7, "MES")
+    assert one.sentence == (
+        f"+2 MESF6 is held (a +2) and trades last {when} (expiry_warning_days 5): roll or close "
+        "it; of what is delivered in kind, notice comes earlier"
+    )
+
+
+@pytest.mark.parametrize(
+    ("quantity", "settings", "is_told"),
+    [(0, {}, False), (-2, {}, True), (2, {"expiry_warning_days": 0}, False)],
+)
+def test_what_was_rolled_is_no_alert_and_the_days_are_a_setting(
+    build: Any, quantity: int, settings: dict[str, int], is_told: bool
+) -> None:
+    desk = holding(build, future("20260108"), quantity, settings=build.settings(**settings))
+    assert any(one.alert == "expiry_near" for one in risk(desk, build.now)) is is_told
 
 
 def test_a_risk_check_tells_what_is_locked(build: Any) -> None:

@@ -141,6 +141,14 @@ def test_an_execution_before_its_commission_is_told_without(told: Told) -> None:
     assert told == [EXECUTION]
 
 
+def test_a_commission_is_told_again_only_where_it_changed(told: Told) -> None:
+    """Every reading of the day's executions repeats their commissions."""
+    dearer = replace(PAID, amount=PAID.amount + 1)
+    for report in (PAID, PAID, dearer, dearer):
+        told.hearing.commission(report)
+    assert told == [PAID, dearer]
+
+
 def test_every_change_of_the_line_asks_for_a_new_reading(told: Told) -> None:
     """Trap 21, [R1]"""
     told.hearing.has_read = True

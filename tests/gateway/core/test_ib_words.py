@@ -182,7 +182,7 @@ def test_the_base_currency_is_worth_1_whatever_is_told_of_it() -> None:
 
 
 def test_an_account_without_equity_is_an_error() -> None:
-    with pytest.raises(ValueError, match="no NetLiquidation of account DUSIM1"):
+    with pytest.raises(ValueError, match="no NetLiquidation of account DU…M1"):
         ib_words.account_values("DUSIM1", [("CashBalance", "1", "USD")])
 
 

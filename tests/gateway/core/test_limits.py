@@ -375,3 +375,35 @@ def test_external_may_be_ignored_for_a_symbol(build: Any) -> None:
 def test_a_cross_moves_nothing_at_the_broker_for_external_to_oppose(build: Any) -> None:
     desk = build.desk({}, {"a": {1: 100}, "EXTERNAL": {1: -100}})
     assert refused(build, crossing(build), desk) is None
+
+
+# -------------------------------------------------------------------------------------- words
+
+
+@pytest.mark.parametrize(
+    ("rule", "parts", "settings"),
+    [
+        ("order_quantity_max", {}, {"order_quantity_max": Decimal(1)}),
+        ("order_notional_max", {}, {"order_notional_max": Decimal(1)}),
+        ("position_notional_max", {}, {"position_notional_max": Decimal(1)}),
+        ("exchange_rate", {"rate": None}, {}),
+        ("quote_age", {"price": None}, {}),
+        ("contract_allowed", {}, {"symbols_denied": ("MES",)}),
+        ("contract_allowed", {}, {"sec_types_allowed": ("STK",)}),
+        ("contract_locked", {}, {"locked": True}),
+        ("market_hours", {}, {"closed": True}),
+    ],
+)
+def test_a_refusal_in_a_future_names_its_month(
+    build: Any, rule: str, parts: dict[str, Any], settings: dict[str, Any]
+) -> None:
+    june = replace(ES, symbol="MES", local_symbol="MESM6")
+    lock = Lock("MESM6", "unexplained", "look", build.now)
+    locks = {"1": lock} if settings.pop("locked", False) else {}
+    terms = {1: build.terms(liquid_hours=())} if settings.pop("closed", False) else None
+    desk = build.desk(locks=locks, **({"terms": terms} if terms else {}))
+    known = {"sec_types_allowed": ("FUT",), **settings}
+    entry = refused(build, candidate(build, contract=june, **parts), desk, **known)
+    assert entry is not None
+    assert entry.rule == rule
+    assert "MESM6" in entry.sentence

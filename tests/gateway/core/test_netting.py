@@ -7,12 +7,13 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
+from gateway.core.broker import BrokerStatus
 from gateway.core.desk import Desk
 from gateway.core.events import NetCause, Netted
 from gateway.core.netting import Plan, cross, increasers, net, pro_rata
-from schemas.documents import Lock, Share
+from schemas.documents import Closure, Lock, Share
 from schemas.settings import ControlDocument, OrderPolicy
-from schemas.values import OrderType, TradingState
+from schemas.values import EXTERNAL, OrderType, TradingState
 
 NAMES = ("a", "b", "c")
 QUANTITIES = st.fixed_dictionaries({}, optional={1: st.integers(-60, 60), 2: st.integers(-60, 60)})
@@ -226,6 +227,19 @@ def test_a_parent_too_small_goes_on_and_the_rest_waits(build: Any) -> None:
     assert build.net(build.desk({"a": {1: 70}}, orders=working(build, {"a": 60}))).is_empty
 
 
+def test_another_order_policy_replaces_no_working_order(build: Any) -> None:
+    """[N6, N7] A changed setting is no new wish; the next order goes by it (decision 11)."""
+    order = build.order({"a": 60}, order_type=OrderType.LMT, limit_price=Decimal(99))
+    policy = OrderPolicy(OrderType.MIDPRICE)
+    desk = build.desk(
+        {"a": {1: 60}}, orders=[order], strategies={"a": build.strategy(order_policy=policy)}
+    )
+    assert build.net(desk).is_empty
+    cancelled = build.after(desk, build.report(BrokerStatus.CANCELLED))
+    (anew,) = build.net(cancelled).orders
+    assert (anew.quantity, anew.order_type) == (60, OrderType.MIDPRICE)
+
+
 @pytest.mark.parametrize("state", ["PENDING", "CANCELLING"])
 def test_an_order_not_known_to_work_is_not_cancelled(build: Any, state: str) -> None:
     """[N7] Its answer is on the way."""
@@ -342,10 +356,27 @@ def test_without_a_price_nobody_crosses_and_only_what_reduces_goes_on(build: Any
     """[N4, N6] a sells 60 of the 100 it closes; the 40 that b would have bought wait."""
     prices = {1: build.price(age_seconds=9_999)}
     desk = build.desk({"a": {1: 0}, "b": {1: 0}}, {"a": {1: 100}, "b": {1: -40}}, prices=prices)
-    approved = replace(build.cause, waived=frozenset({"targets_vanished"}))
-    plan = net(desk, approved, build.now)
+    plan = build.net(build.approved(desk))
     assert (plan.crosses, allocated(plan)) == ((), {"a": -60})
     assert rules(plan) == {("quote_age", ("a", "b"))}
+
+
+def test_a_books_bound_counts_what_the_same_net_crosses(build: Any) -> None:
+    """[N4, N8] 40 of b's and 60 of the market's would be a book of 10,000."""
+    desk = build.desk({"a": {1: 100}, "b": {1: -40}})
+    plan = build.net(build.settings_of(desk, book_notional_max=Decimal(7000)))
+    assert (plan.crosses, allocated(plan)) == ((), {"b": -40})
+    assert rules(plan) == {("book_notional_max", ("a",))}
+
+
+def test_what_opposes_external_is_judged_after_the_cross_with_it(build: Any) -> None:
+    """[B5] EXTERNAL is closed: what it gives b and a is theirs, and a's rest opposes nobody."""
+    held = {"b": {1: 4}, EXTERNAL: {1: -8}}
+    desk = build.desk({"a": {1: -5}, "b": {1: 0}}, held)
+    closed = Closure(build.now, contracts={"1": Decimal(-8)})
+    plan = build.net(replace(desk, closed={EXTERNAL: closed}))
+    assert (ordered(plan), allocated(plan), plan.refusals) == ({1: -1}, {"a": -1}, ())
+    assert build.net(build.taken_up(replace(desk, closed={EXTERNAL: closed}), plan)).is_empty
 
 
 def test_reduce_only_lets_each_book_go_toward_0_and_no_further(build: Any) -> None:

@@ -87,15 +87,30 @@ def test_what_waits_for_an_order_that_nobody_knows_is_told_in_one_sentence(build
     assert build.net(desk).refusals == (
         RefusalEntry(
             "unknown_order",
-            "SPY waits: nobody knows whether the broker has paper-1-1 (no answer); a reconcile "
-            "that finds it there settles it, else look at the broker",
+            "SPY waits: nobody knows whether the broker has paper-1-1 (no answer); say reconcile, "
+            "else look at the broker and say unlock",
             "SPY",
             1,
-            ("b",),
+            ("a", "b"),
             "UNKNOWN",
             "settled",
         ),
     )
+
+
+def test_who_waits_for_an_unknown_order_keeps_its_other_legs(build: Any) -> None:
+    """[N8] What may be filled is no refused leg: VIXY is bought."""
+    unknown = build.order({"a": 60}, state="UNKNOWN", reason="no answer")
+    plan = build.net(build.desk({"a": {1: 60, 2: 5}}, orders=[unknown]))
+    assert [entry.strategies for entry in plan.refusals] == [("a",)]
+    assert [order.contract.con_id for order in plan.orders] == [2]
+
+
+def test_nobody_waits_for_an_unknown_order_that_is_filled(build: Any) -> None:
+    fills = {"x": build.execution("x.01", 60)}
+    unknown = build.order({"a": 60}, state="UNKNOWN", filled=Decimal(60), executions=fills)
+    desk = build.desk({"a": {1: 60}}, {"a": {1: 60}}, orders=[unknown])
+    assert build.net(desk).refusals == ()
 
 
 def test_what_reduce_only_keeps_back_is_told_in_one_sentence(build: Any) -> None:

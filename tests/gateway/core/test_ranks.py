@@ -1,3 +1,4 @@
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -51,3 +52,9 @@ def test_who_comes_behind_is_told_after_whom_and_for_what(build: Any) -> None:
     assert entry.sentence == "+5 VIXY comes after SPY, for which margin does not reach; see there"
     assert (entry.rule, entry.symbol, entry.value, entry.bound) == ("margin", "VIXY", "1", "2")
     assert what(first) == "+10 SPY"
+
+
+def test_months_of_one_future_are_told_apart(build: Any) -> None:
+    june = replace(build.spy, symbol="MES", sec_type="FUT", local_symbol="MESM6")
+    order = build.order({"a": 1}, contract=june)
+    assert (what(order), refused(order, "margin", "no.", "1", "2").symbol) == ("+1 MESM6", "MESM6")

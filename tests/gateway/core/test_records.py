@@ -10,11 +10,25 @@ import pytest
 from gateway.core.broker import AccountValues
 from gateway.core.desk import Desk
 from gateway.core.events import Adopted, Journaled, NetCause, RunOpened, Said, Unlocked
-from gateway.core.records import Stored, changed, closed_orders, journal, ledger_documents, restored
+from gateway.core.orders import execution_key
+from gateway.core.records import (
+    EXECUTIONS_MAX,
+    Stored,
+    changed,
+    closed_orders,
+    journal,
+    kept,
+    ledger_documents,
+    restored,
+    whole,
+)
+from gateway.ports import Put
+from gateway.store_rules import check_writes
 from schemas import codec
 from schemas.documents import (
     DOCUMENTS,
     Closure,
+    ExecutionDocument,
     GenerationDocument,
     Latch,
     LatchesDocument,
@@ -49,6 +63,53 @@ def stored_of(desk: Desk) -> Stored:
 
 def again[T](kind: type[T], document: T) -> T:
     return codec.from_document(kind, codec.to_document(document))
+
+
+def execution(number: int, revision: int = 1, quantity: int = 1) -> ExecutionDocument:
+    return ExecutionDocument(
+        exec_id=f"0000e0d5.{number:08x}.01.{revision:02}",
+        order_ref="paper-1-1",
+        contract=Contract("SPY", con_id=1),
+        quantity=Decimal(quantity),
+        price=Decimal("512.34"),
+        at=NOON,
+        account="DU1234567",
+        perm_id=1,
+        order_id=1,
+        client_id=1,
+    )
+
+
+def test_an_order_of_more_executions_than_a_document_holds_keeps_them_apart(build: Any) -> None:
+    """10,000 shares may come one by one; a document has 1 MiB."""
+    desk = build.ordered()
+    (order,) = desk.orders.values()
+    many = {execution_key(e.exec_id): e for e in map(execution, range(10_000))}
+    grown = replace(order, executions=many, filled=Decimal(10_000))
+    after = replace(desk, orders={order.order_ref: grown})
+    documents = changed(desk, after)
+    written = documents[ORDER]
+    assert (written.executions, written.executions_apart) == ({}, True)
+    assert written.filled == 10_000
+    moved, _ = closed_orders(after, replace(after, orders={}))
+    assert list(moved.values()) == [written]
+    check_writes([Put(ORDER, codec.to_document(written))])
+    apart = [again(ExecutionDocument, one) for p, one in documents.items() if "executions" in p]
+    assert whole(again(OrderDocument, written), reversed(apart)) == grown
+
+
+def test_executions_apart_are_taken_as_they_were_corrected_last(build: Any) -> None:
+    """[A1] Each revision has a document of its own."""
+    (order,) = build.ordered().orders.values()
+    told = [execution(1, 1, 5), execution(1, 3, 0), execution(1, 2, 4), execution(2)]
+    found = whole(order, told).executions.values()
+    assert [one.exec_id[-2:] for one in found] == ["03", "01"]
+
+
+def test_an_order_of_few_executions_holds_them_itself(build: Any) -> None:
+    (order,) = build.ordered().orders.values()
+    few = {execution_key(e.exec_id): e for e in map(execution, range(EXECUTIONS_MAX))}
+    assert kept(replace(order, executions=few)).executions == few
 
 
 def test_a_desk_that_did_not_change_writes_nothing(build: Any) -> None:

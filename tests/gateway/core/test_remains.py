@@ -56,7 +56,7 @@ def test_what_an_unknown_order_may_sell_is_not_said_to_go(build: Any) -> None:
     """[W: silence]"""
     sold = build.order({"a": -10}, state="UNKNOWN", reason="silence")
     text = story(build, build.desk(books={"a": {1: 10}}, orders=[sold]))
-    assert "stays open: a +10 SPY, for nobody knows whether the broker has paper-1-1" in text
+    assert "stays open: a +10 SPY, for SPY waits: nobody knows whether the broker has" in text
     assert "say unlock" in text
 
 

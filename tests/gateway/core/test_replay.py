@@ -10,12 +10,12 @@ from gateway.core import replay
 from gateway.core.replay import Log, replayed
 from schemas.documents import (
     ActivityDocument,
-    Grounds,
     RefusalEntry,
     RunDocument,
     TargetsDocument,
     WantedChange,
 )
+from schemas.grounds import Grounds
 from schemas.messages import Target
 from schemas.values import TradingState
 
@@ -101,6 +101,13 @@ def test_an_answer_that_a_newer_one_replaced_is_told_without_its_words() -> None
     run = replace(RUN, asked=("alpha",), answered={"alpha": "hold"})
     told = replayed(Log(run, targets={"alpha": said}))
     assert any(one.endswith("alpha answers hold; its words are not kept any more.") for one in told)
+
+
+def test_the_run_itself_keeps_why_a_strategy_answered_so() -> None:
+    """A dry run's answers are stored nowhere else, and a newer answer replaces any other."""
+    reasons = {"alpha": "QQQ has no bars"}
+    run = replace(RUN, dry_run=True, answered={"alpha": "hold"}, answer_reasons=reasons)
+    assert any(one.endswith("alpha answers hold: QQQ has no bars.") for one in replayed(Log(run)))
 
 
 def test_a_dry_run_tells_what_it_would_order() -> None:

@@ -14,11 +14,7 @@ from gateway.core.desk import Desk
 from gateway.core.events import OrderSettled, Said, Unlocked
 from gateway.core.locks import unknown_order
 from gateway.core.settlement import CannotSettle, Orphan
-from schemas.commands import (
-    CorporateAction,
-    Transfer,
-    Unlock,
-)
+from schemas.commands import CorporateAction, Transfer, Unlock
 from schemas.documents import OrderDocument
 from schemas.values import EXTERNAL, Contract
 
@@ -426,3 +422,20 @@ def test_a_contract_is_named_without_doubt_or_not_at_all(build: Any) -> None:
     ):
         with pytest.raises(CannotSettle, match=words):
             settlement.contract_named(both, symbol, con_id)
+
+
+def test_a_month_of_a_future_may_be_named_as_it_is_told(build: Any) -> None:
+    """What a lock or a refusal calls it, so that no conId must be looked up."""
+    march, june = (
+        Contract("MES", sec_type="FUT", con_id=con_id, local_symbol=name)
+        for con_id, name in ((8, "MESH6"), (9, "MESM6"))
+    )
+    ledger = book.post(book.post(book.EMPTY, march, build.entry(1)), june, build.entry(1))
+    desk = build.desk(ledgers={"a": ledger, EXTERNAL: book.EMPTY})
+    assert settlement.contract_named(desk, "MESM6", 0) == june
+    assert settlement.contract_named(desk, "MESM6", 9) == june
+    assert settlement.contract_named(desk, "MES", 9) == june
+    with pytest.raises(CannotSettle, match="symbol: 9 is MESM6, not MESH6"):
+        settlement.contract_named(desk, "MESH6", 9)
+    with pytest.raises(CannotSettle, match="2 contracts named MES; name one by con_id"):
+        settlement.contract_named(desk, "MES", 0)

@@ -3,17 +3,10 @@ from typing import Any
 
 import pytest
 
+from gateway.core import targets
 from gateway.core.events import NetAsked, NetCause, Netted, Said, Ticked
 from gateway.core.records import Stored, restored
-from gateway.core.targets import (
-    counts,
-    held,
-    holding,
-    is_newer,
-    last_waiting,
-    merged,
-    netted,
-)
+from gateway.core.targets import counts, held, holding, is_newer, last_waiting, merged, netted
 from schemas.documents import TargetsDocument
 
 
@@ -138,3 +131,15 @@ def test_a_contract_is_held_until_something_newer_is_said(
     for status in ("targets", "hold"):
         said = build.said("a", {1: 6}, as_of=build.later(seconds), last_status=status)
         assert set(merged(known, said).held_contracts) == left
+
+
+def test_what_a_person_approved_is_approved_until_the_next_targets(build: Any) -> None:
+    """(behaviour 4.1) `hold` keeps the last good targets as they were."""
+    known = {name: build.said(name, {1: 5}) for name in "ab"}
+    found = targets.approved(known, ["a", "unheard"])
+    assert found == {"a": replace(known["a"], approved=True), "b": known["b"]}
+    newer = build.said("a", {1: 6}, as_of=build.later(1))
+    assert targets.merged(found["a"], newer) == newer
+    kept = targets.merged(found["a"], replace(newer, last_status="hold"))
+    assert (kept.targets, kept.approved, kept.last_status) == (known["a"].targets, True, "hold")
+    assert kept.last_as_of == newer.last_as_of

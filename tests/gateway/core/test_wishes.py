@@ -6,12 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.core.desk import Desk
-from gateway.core.wishes import (
-    contracts,
-    in_flight_shares,
-    wanted_changes,
-    whole,
-)
+from gateway.core.wishes import contracts, in_flight_shares, wanted_changes, whole
 from schemas.documents import WantedChange
 
 

@@ -2,14 +2,7 @@
 
 import pytest
 
-from gateway.simulator.orders_wire import (
-    OPEN_ORDER,
-    PLACE_ORDER,
-    Conditions,
-    Name,
-    Values,
-    names,
-)
+from gateway.simulator.orders_wire import OPEN_ORDER, PLACE_ORDER, Conditions, Name, Values, names
 from gateway.simulator.wire import FieldReader, MalformedMessage
 
 BLOCKS: list[tuple[Values, int]] = [

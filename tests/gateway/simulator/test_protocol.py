@@ -7,13 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.simulator.codec import (
-    FRAME_BYTES_MAX,
-    FrameReader,
-    Hello,
-    encode_frame,
-    encode_hello,
-)
+from gateway.simulator.codec import FRAME_BYTES_MAX, FrameReader, Hello, encode_frame, encode_hello
 from gateway.simulator.protocol import Closed, ServerProtocol, State
 from gateway.simulator.replies import CurrentTime
 from gateway.simulator.requests import CurrentTimeRequest, MatchingSymbolsRequest, StartApi

@@ -17,6 +17,14 @@ def test_a_push_endpoint_ends_in_the_topics_path() -> None:
     )
 
 
+def test_functions_that_have_hosts_of_their_own_are_called_there() -> None:
+    """A host's name has no underscore."""
+    made = provision.subscription(PUSHED, "demo", "http://function-{function}:8080")
+    assert made.push_config.push_endpoint == (
+        "http://function-on-market:8080/on_market/projects/demo/topics/market-test"
+    )
+
+
 def test_without_a_base_url_everything_is_pulled() -> None:
     assert not provision.subscription(PUSHED, "demo", None).push_config.push_endpoint
 

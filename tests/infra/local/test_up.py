@@ -11,15 +11,8 @@ import pytest
 
 from infra.local.up import instructions, looking
 from schemas import codec
-from schemas.commands import (
-    Halt,
-    Resume,
-    Run,
-)
-from schemas.messages import (
-    Target,
-    Targets,
-)
+from schemas.commands import Halt, Resume, Run
+from schemas.messages import Target, Targets
 
 START = datetime(2026, 2, 27, 15, tzinfo=UTC)
 EMBEDDED = instructions("127.0.0.1:1111", "", START)
