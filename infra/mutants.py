@@ -85,6 +85,10 @@ timeout_multiplier = 5.0
 """
 
 
+class ToolFailed(Exception):
+    """mutmut could not measure a module, such as when a test of it fails as it is."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Change:
     """What a mutant changed: lines of a function, without their indents, as they were and are."""
@@ -113,17 +117,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown:
         parser.error(f"not measured: {', '.join(unknown)}; measured are {', '.join(MODULES)}")
     found: list[Mutant] = []
+    failed: list[str] = []
     for module in asked.modules or MODULES:
         print(f"{module} ...", file=sys.stderr, flush=True)
-        with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-            work = Path(folder)
-            prepare(work, module)
-            run(work, asked.processes)
-            found += read(work, module)
+        try:
+            found += measured(module, asked.processes)
+        except ToolFailed as error:  # what the others say is not lost by it
+            failed.append(f"{module}: {error}")
     print(table(found))
-    wrong = complaints(found, accepted(ACCEPTED.read_text(encoding="utf-8")))
+    wrong = [*failed, *complaints(found, accepted(ACCEPTED.read_text(encoding="utf-8")))]
     print("\n".join(wrong), file=sys.stderr)
     return 1 if wrong else 0
+
+
+def measured(module: str, processes: int) -> list[Mutant]:
+    """The mutants of a module, in a folder of their own. Raises `ToolFailed`."""
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        work = Path(folder)
+        prepare(work, module)
+        run(work, processes)
+        return list(read(work, module))
 
 
 def prepare(work: Path, module: str) -> None:
@@ -142,7 +155,7 @@ def prepare(work: Path, module: str) -> None:
 
 
 def run(work: Path, processes: int) -> None:
-    """Let mutmut run to its end. Raises `SystemExit` with its last words when it cannot."""
+    """Let mutmut run to its end. Raises `ToolFailed` with its last words when it cannot."""
     log = work / "mutmut.log"
     # Every mutant imports the tests anew: without bytecode that takes several times as long.
     kept = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
@@ -156,7 +169,7 @@ def run(work: Path, processes: int) -> None:
             check=False,
         )
     if done.returncode:
-        raise SystemExit("mutmut failed:\n" + log.read_text(encoding="utf-8")[-4000:])
+        raise ToolFailed("mutmut failed:\n" + log.read_text(encoding="utf-8")[-4000:])
 
 
 def read(work: Path, module: str) -> Iterator[Mutant]:

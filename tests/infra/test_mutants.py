@@ -1,6 +1,7 @@
 """What `make mutants` makes of mutmut's findings; mutmut itself is its own project's to test."""
 
 import json
+import re
 from fractions import Fraction
 from pathlib import Path
 
@@ -135,6 +136,15 @@ def test_every_module_and_every_test_that_is_named_is_there(tmp_path: Path) -> N
             assert (core / f"test_{name}.py").is_file(), name
     prepare(tmp_path, "netting")
     assert 'only_mutate = ["gateway/core/netting.py"]' in (tmp_path / "pyproject.toml").read_text()
+
+
+def test_the_tests_that_measure_need_nothing_but_the_core_and_the_contract() -> None:
+    """The tool's environment has no more: one import of the rim, and a module is not measured."""
+    core = ROOT / "tests" / "gateway" / "core"
+    named = {name for module, more in MODULES.items() for name in (module, *more)}
+    texts = {name: (core / f"test_{name}.py").read_text(encoding="utf-8") for name in named}
+    rim = re.compile(r"^(?:from|import) (?:gateway(?!\.core\b)|functions|infra)\b.*", re.MULTILINE)
+    assert {name: rim.findall(text) for name, text in texts.items() if rim.search(text)} == {}
 
 
 def test_the_accepted_list_is_of_measured_modules() -> None:

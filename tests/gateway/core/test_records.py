@@ -22,8 +22,6 @@ from gateway.core.records import (
     restored,
     whole,
 )
-from gateway.ports import Put
-from gateway.store_rules import check_writes
 from schemas import codec
 from schemas.documents import (
     DOCUMENTS,
@@ -93,7 +91,6 @@ def test_an_order_of_more_executions_than_a_document_holds_keeps_them_apart(buil
     assert written.filled == 10_000
     moved, _ = closed_orders(after, replace(after, orders={}))
     assert list(moved.values()) == [written]
-    check_writes([Put(ORDER, codec.to_document(written))])
     apart = [again(ExecutionDocument, one) for p, one in documents.items() if "executions" in p]
     assert whole(again(OrderDocument, written), reversed(apart)) == grown
 
