@@ -3,8 +3,9 @@
 STACK ?= embedded
 KILLS ?= 200
 SOURCES := $(wildcard schemas functions gateway infra)
-UNIT := $(wildcard tests/schemas tests/functions tests/gateway tests/infra tests/test_*.py)
-SIDE_BY_SIDE := $(wildcard tests/simulation)
+# The simulator and the local stacks are products of their own; their tests take half of the time.
+UNIT := $(wildcard tests/schemas tests/functions tests/gateway/core tests/gateway/test_*.py tests/infra/test_*.py tests/test_*.py)
+SIDE_BY_SIDE := $(wildcard tests/gateway/simulator tests/infra/bench tests/infra/local tests/simulation)
 WHOLE := $(wildcard tests/clients tests/conformance tests/integration tests/system)
 
 RUN := .venv/bin/python
@@ -30,14 +31,14 @@ demo: setup ## play one trading day: [STACK=embedded|emulators] [BARS=folder] [D
 up: setup ## keep the whole system running until Ctrl-C: [STACK=embedded|emulators]
 	@$(RUN) -m infra.local up --stack "$(STACK)"
 
-check: setup ## style, types, layers and unit tests, in under a minute
+check: setup ## the fast loop: style, types, layers, and unit tests of all but the simulator and the local stacks
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy $(SOURCES) tests
 	.venv/bin/lint-imports --no-logo
 	$(PYTEST) -n auto --dist worksteal $(UNIT)
 
-test: check ## everything: check, then conformance, integration, simulation and system tests
+test: check ## everything: check, then all other tests
 	$(if $(SIDE_BY_SIDE),$(PYTEST) -n auto --dist worksteal $(SIDE_BY_SIDE))
 	$(if $(WHOLE),$(PYTEST) $(WHOLE))
 	@$(MAKE) --no-print-directory test-infra
