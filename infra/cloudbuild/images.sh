@@ -7,6 +7,8 @@ for name in gateway functions; do
     docker build --file "infra/containers/$name.Dockerfile" --build-arg "REVISION=$REVISION" \
         --tag "$REPOSITORY/$name:$REVISION" .
     docker push "$REPOSITORY/$name:$REVISION"
-    docker image inspect --format '{{index .RepoDigests 0}}' "$REPOSITORY/$name:$REVISION" >".deploy/$name"
+    # Of all its digests the one here: the same image may have been pushed for the other mode, too.
+    docker image inspect --format '{{join .RepoDigests "\n"}}' "$REPOSITORY/$name:$REVISION" |
+        grep -F -m 1 "$REPOSITORY/$name@" >".deploy/$name"
     echo "$name: $(cat ".deploy/$name")"
 done

@@ -18,9 +18,10 @@ if [ -n "$others" ]; then
     cat >&2 <<END
 STOPPED HERE; nothing was changed, and the old version goes on. These are a person's to apply:
 $others
-Next: set the images of this build in your own variables,
-$(cat "infra/terraform/$MODE/deploy.auto.tfvars")
-but leave commander_instances as it is, look at \`make plan MODE=$MODE\`, apply it, and deploy again.
+Next, after the close: have these in your infra/terraform/$MODE/deploy.auto.tfvars (docs/how-to/deploy.md says
+how), look at \`make plan MODE=$MODE\`, apply it, which stops the gateway, and deploy again, which starts it.
+$(grep '_image ' "infra/terraform/$MODE/deploy.auto.tfvars")
+commander_instances = 0
 END
     exit 1
 fi

@@ -7,9 +7,10 @@
 set -eu
 
 pool="ib-trading-$MODE"
-found=$(gcloud run worker-pools list --project "$PROJECT" --region "$REGION" \
-    --filter "metadata.name=$pool" --format 'value(metadata.name)')
-if [ -z "$found" ]; then
+# Releases of gcloud differ in where the name is, and in whether it is the whole path.
+pools=$(gcloud run worker-pools list --project "$PROJECT" --region "$REGION" \
+    --format 'value(metadata.name, name)')
+if ! printf '%s\n' "$pools" | grep -Eq "(^|[/[:space:]])$pool([[:space:]]|\$)"; then
     echo "there is no worker pool $pool yet: nothing to stop"
     exit 0
 fi

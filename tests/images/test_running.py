@@ -110,7 +110,7 @@ async def test_commander_and_guard_live_beside_a_broker_and_stop_when_told(
         ports = free_port(), free_port()
         chief, watcher = ({**environment, "LIVEZ_PORT": str(one)} for one in ports)
         async with (
-            running(image, chief, shared) as commander,
+            running(image, chief, shared, ["-m", "gateway.keeper", "gateway"]) as commander,
             running(image, watcher, shared, ["-m", "gateway.guard"]) as guard,
         ):
             alive = await commander.until(lambda: status(ports[0], "/livez") == 200)

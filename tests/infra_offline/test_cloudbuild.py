@@ -197,6 +197,21 @@ def test_every_step_runs_a_script_that_is_there_with_the_variables_it_reads(
             assert read == given, f"{name}: {step['id']}"
 
 
+def test_what_is_submitted_is_all_that_git_knows_and_nothing_that_it_ignores(
+    root: Path, installed: Tool, tmp_path: Path
+) -> None:
+    """By gcloud itself: the tests run on what it uploads, and a person's variables stay at home."""
+    names = (".gcloudignore", ".gitignore", "infra/terraform/paper/main.tf")
+    ignored = ("infra/terraform/paper/terraform.tfvars", "infra/compose/secrets/ib-password")
+    for name in (*names, *ignored, ".git/config", ".venv/ready", ".deploy/gateway"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    for name in names[:2]:
+        (tmp_path / name).write_text((root / name).read_text("utf-8"), "utf-8")
+    listed = installed("gcloud", "meta", "list-files-for-upload", tmp_path)
+    assert sorted(listed.stdout.split()) == sorted(names), listed.stderr
+
+
 # ---------------------------------------------------------------------- played through
 
 
@@ -211,10 +226,10 @@ call="{name} $*"
 printf '%s\\n' "$call" >>"$CALLS"
 case "$call" in "$FAILING"* | *"$FAILING_MODULE"*) echo "no: $call" >&2; exit 1 ;; esac
 case "$call" in
-"gcloud run worker-pools list"*) echo "$POOL" ;;
+"gcloud run worker-pools list"*) printf '%b\n' "$POOLS" ;;
 "gcloud storage cp"*) : >"$4" ;;
 terraform*" show "*) echo "$PLAN" ;;
-"docker image inspect"*) echo "${{5%:*}}@{digest}" ;;
+"docker image inspect"*) printf '%s\n' "$ELSEWHERE" "${{5%:*}}@{digest}" ;;
 esac
 """
 
@@ -234,8 +249,9 @@ esac
             "CALLS": str(self.calls_file),
             "FAILING": failing,
             "FAILING_MODULE": "no.module",
-            "POOL": "there",
+            "POOLS": "ib-trading-paper",
             "PLAN": PLAN,
+            "ELSEWHERE": f"us-east4-docker.pkg.dev/another/ib-trading/gateway@{DIGEST}",
             **world,
         }
 
@@ -365,6 +381,12 @@ def test_what_is_a_persons_to_apply_is_told_before_anything_is_stopped(
     assert line.partition(" ")[0] in why
     assert "worker_pool" not in why
     assert "nothing was changed" in why
+    assert re.findall(r"^(\w+) +=", why, re.MULTILINE) == [
+        "commander_image",
+        "functions_image",
+        "commander_instances",
+    ]
+    assert "commander_instances = 0\n" in why  # with 1 it would replace what runs without a drain
     assert not play.called(STOP)
 
 
@@ -408,11 +430,28 @@ def test_a_version_that_does_not_pass_its_try_is_told_with_the_way_back(
 def test_a_first_deploy_finds_no_pool_to_stop_and_goes_on(
     root: Path, tmp_path: Path, deploy: Pipeline
 ) -> None:
-    play = Play(root, tmp_path, POOL="")
+    play = Play(root, tmp_path, POOLS="\tib-trading-paper-2\nsomething")
     assert play.run(deploy, _COMMANDER_INSTANCES="0") == ("", "")
     assert not play.called(STOP)
     assert play.called(APPLY)
     assert not [call for call in play.calls if "gateway.smoke" in call]  # there is none to try
+
+
+@pytest.mark.parametrize(
+    "pools",
+    [
+        "other\\t\\nib-trading-paper\\t",
+        "\\tprojects/project/locations/us-east4/workerPools/ib-trading-paper",
+    ],
+    ids=["v1", "v2"],
+)
+def test_the_pool_is_found_by_either_name_that_gcloud_has_for_it(
+    root: Path, tmp_path: Path, deploy: Pipeline, pools: str
+) -> None:
+    """A pool that is not found is not stopped: releases of gcloud differ in where its name is."""
+    play = Play(root, tmp_path, POOLS=pools)
+    assert play.run(deploy) == ("", "")
+    assert play.called(STOP)
 
 
 @pytest.mark.parametrize(

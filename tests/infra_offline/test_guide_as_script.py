@@ -33,11 +33,13 @@ STUBS: Mapping[str, str] = {
 *"images describe"*) echo "$5@{DIGEST}" | sed 's/:[0-9a-f-]*@/@/' ;;
 esac""",
     "docker": f"""case "$*" in
-*"image inspect"*) for last; do :; done; echo "${{last%:*}}@{DIGEST}" ;;
+*"image inspect"*) for last; do :; done
+  echo "${{last%:*}}@{DIGEST}" | sed 's/my-ib-paper/my-ib-live/; p; s/my-ib-live/my-ib-paper/' ;;
 esac""",
     "terraform": "",
     "make": "",
     "git": "echo 0123456789ab",
+    "rm": "",
 }
 
 
@@ -100,9 +102,9 @@ def test_what_was_typed_reaches_the_secrets_and_no_command_line(played: Played) 
 def test_terraform_gets_a_persons_variables_and_the_images_by_digest(played: Played) -> None:
     own, deployed = played.variables("terraform.tfvars"), played.variables("deploy.auto.tfvars")
     assert own["project_id"] == "my-ib-paper"
-    assert own["gateway_image"].endswith(f"/ghcr/gnzsnz/ib-gateway@{DIGEST}")
+    assert own["gateway_image"].endswith(f"/my-ib-paper/ghcr/gnzsnz/ib-gateway@{DIGEST}")
     for name, image in (("commander_image", "gateway"), ("functions_image", "functions")):
-        assert deployed[name].endswith(f"/ib-trading/{image}@{DIGEST}")
+        assert deployed[name].endswith(f"/my-ib-paper/ib-trading/{image}@{DIGEST}")
     assert not own.keys() & deployed.keys(), "one would win over the other"
 
 
@@ -134,3 +136,9 @@ def test_leaving_exports_before_anything_is_destroyed(played: Played) -> None:
     destroy = next(n for n, call in enumerate(played.calls) if " destroy" in call)
     gone = next(n for n, call in enumerate(played.calls) if "databases delete" in call)
     assert export < destroy < gone
+
+
+def test_who_comes_back_finds_no_images_of_a_registry_that_is_gone(played: Played) -> None:
+    """Their names without the IB Gateway's, which step 3 takes away, are refused."""
+    forgotten = played.calls.index("rm -f infra/terraform/paper/deploy.auto.tfvars")
+    assert " import module.trading.google_firestore_database" in played.calls[forgotten + 1]

@@ -77,7 +77,7 @@ variable "static_egress" {
 }
 
 variable "running_windows" {
-  description = "Cron lines (New York) that set the commander's instances to 1 and to 0; null is around the clock. Leave room for the first and the last schedule of the day: 45 8 and 35 16."
+  description = "Cron lines (New York) that set the commander's instances to 1 and to 0, whatever they are; null is around the clock. Leave room for the first and the last schedule of the day: 45 8 and 35 16."
   type = object({
     start = string
     stop  = string
@@ -86,7 +86,7 @@ variable "running_windows" {
 }
 
 variable "schedules_paused" {
-  description = "Pauses every schedule, the watchdog's too; to stop a mode for long, with commander_instances = 0."
+  description = "Pauses every schedule, the watchdog's and the windows' too; to stop a mode for long, with commander_instances = 0."
   type        = bool
   default     = false
 }

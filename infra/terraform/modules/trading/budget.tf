@@ -39,4 +39,6 @@ resource "google_billing_account_iam_member" "deployer" {
   billing_account_id = var.billing_account
   role               = "roles/billing.viewer"
   member             = google_service_account.accounts["deployer"].member
+
+  depends_on = [google_project_service.apis]
 }

@@ -179,7 +179,10 @@ resource "google_logging_metric" "starts" {
   depends_on = [google_project_service.apis]
 }
 
+# Not at once with its metric: Google knows a new one only after some minutes, and refuses until then.
 resource "google_monitoring_alert_policy" "restart_loop" {
+  count = local.has_code ? 1 : 0
+
   project               = var.project_id
   display_name          = "ib-trading ${var.mode}: restarts again and again"
   combiner              = "OR"
@@ -204,7 +207,7 @@ resource "google_monitoring_alert_policy" "restart_loop" {
   }
 
   documentation {
-    content   = "Each restart of the IB Gateway asks for a login. Set commander_instances to 0 (or gcloud run worker-pools update ib-trading-${var.mode} --instances=0), then read the log."
+    content   = "The processes end and are started again beside the IB Gateway; where the whole instance restarts, each time asks for a login: the log tells. To stop it: gcloud run worker-pools update ib-trading-${var.mode} --instances=0 (and schedules_paused, where running_windows start it again)."
     mime_type = "text/markdown"
   }
 }

@@ -8,10 +8,8 @@ resource "google_artifact_registry_repository" "images" {
   description   = "Our images: gateway, functions, simulator"
   labels        = local.labels
 
-  docker_config {
-    immutable_tags = true # what is deployed is named by its digest anyway
-  }
-
+  # Not with immutable tags: those keep the images that they name from being cleaned up. What is
+  # deployed is named by its digest anyway.
   cleanup_policies {
     id     = "delete-old"
     action = "DELETE"

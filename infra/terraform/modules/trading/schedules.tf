@@ -34,6 +34,7 @@ locals {
 }
 
 # The worker drains itself on SIGTERM; orders that work at IB stay there, and the next start finds them.
+# Paused by no count: the pipeline sets that, and may change no schedule.
 resource "google_cloud_scheduler_job" "windows" {
   for_each = local.windows
 
@@ -42,7 +43,7 @@ resource "google_cloud_scheduler_job" "windows" {
   name      = "window-${each.key}-${var.mode}"
   schedule  = each.value.cron
   time_zone = "America/New_York"
-  paused    = var.schedules_paused || var.commander_instances == 0 # who says 0 means 0
+  paused    = var.schedules_paused
 
   http_target {
     http_method = "PATCH"

@@ -24,7 +24,7 @@ locals {
   gateway_environment = merge(
     {
       BYPASS_WARNING       = "yes"
-      TWOFA_TIMEOUT_ACTION = "restart" # asks again in the same container, and is no crash loop
+      TWOFA_TIMEOUT_ACTION = "restart" # in its container: `exit` would end all three, and start them to ask again
       TWS_ACCEPT_INCOMING  = "reject"  # whoever is not on 127.0.0.1
     },
     var.gateway_environment,
@@ -59,17 +59,18 @@ resource "google_cloud_run_v2_worker_pool" "trading" {
   template {
     service_account = google_service_account.accounts["commander"].email
 
-    # Not for the IB Gateway's login: that waits for a person's phone, and no probe may end it.
+    # Not for the IB Gateway's login: that waits for a person's phone, and no probe may end it. And
+    # whatever ends is started again by its keeper: the end of one container may restart them all.
     dynamic "containers" {
       for_each = {
-        commander = []
-        guard     = ["-m", "gateway.guard"]
+        commander = ["-m", "gateway.keeper", "gateway"]
+        guard     = ["-m", "gateway.keeper", "gateway.guard"]
       }
 
       content {
         name       = containers.key
         image      = var.commander_image
-        args       = containers.value # none: the image's own, python -m gateway
+        args       = containers.value
         depends_on = ["ib-gateway"]
 
         dynamic "env" {
@@ -175,6 +176,8 @@ resource "google_cloud_run_v2_worker_pool" "trading" {
   depends_on = [google_secret_manager_secret_iam_member.readers]
 
   lifecycle {
+    ignore_changes = [client, client_version] # who touched it last, such as gcloud for the count
+
     precondition {
       condition     = !local.is_live || length(google_compute_router_nat.egress) == 1
       error_message = "Live needs static egress: without the NAT each restart has another address."

@@ -40,6 +40,19 @@ run "as_a_whole" {
   }
 
   assert {
+    condition = { for one in google_cloud_run_v2_worker_pool.trading[0].template[0].containers : one.name => one.args if one.name != "ib-gateway" } == {
+      commander = tolist(["-m", "gateway.keeper", "gateway"])
+      guard     = tolist(["-m", "gateway.keeper", "gateway.guard"])
+    }
+    error_message = "A process that ends must be started again in its container: an end of the container restarts the IB Gateway, which logs in anew."
+  }
+
+  assert {
+    condition     = length(google_monitoring_alert_policy.restart_loop) == 1
+    error_message = "Processes that start again and again must be told."
+  }
+
+  assert {
     condition = alltrue([
       for one in google_cloud_run_v2_worker_pool.trading[0].template[0].containers :
       { for env in one.env : env.name => env.value }["IB_PORT"] == "4002"

@@ -19,7 +19,7 @@ variables {
   running_windows     = { start = "0 8 * * 1-5", stop = "30 17 * * 1-5" }
 }
 
-run "no_instance_pauses_the_windows" {
+run "the_count_changes_nothing_but_the_pool" {
   command = apply
 
   variables {
@@ -27,8 +27,22 @@ run "no_instance_pauses_the_windows" {
   }
 
   assert {
+    condition     = alltrue([for one in google_cloud_scheduler_job.windows : !one.paused])
+    error_message = "The pipeline sets the count to 1 and may change no schedule: after a person's apply with 0 no deploy would get past its plan."
+  }
+}
+
+run "paused_schedules_pause_the_windows" {
+  command = apply
+
+  variables {
+    commander_instances = 0
+    schedules_paused    = true
+  }
+
+  assert {
     condition     = alltrue([for one in google_cloud_scheduler_job.windows : one.paused])
-    error_message = "Who sets the instances to 0 must not find them started by the clock."
+    error_message = "Who stops it for long must not find it started by the clock."
   }
 }
 
@@ -47,6 +61,8 @@ run "before_there_are_images" {
       length(google_cloud_run_v2_worker_pool.trading) == 0,
       length(google_cloud_run_v2_service.functions) == 0,
       length(google_cloud_scheduler_job.windows) == 0,
+      google_logging_metric.starts.name == "ib-trading-paper-starts",
+      length(google_monitoring_alert_policy.restart_loop) == 0,
       length(google_secret_manager_secret.secrets) == 3,
       length(google_pubsub_subscription.subscriptions) == length(local.pulled),
     ])
