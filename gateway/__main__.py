@@ -10,9 +10,10 @@ from typing import Final
 
 from gateway.archive import Archive
 from gateway.clock import Clock
-from gateway.commander import Commander, Inbox
+from gateway.commander import Commander
 from gateway.config import Config, session_settings
 from gateway.floor import Doors
+from gateway.inbox import Inbox
 from gateway.lease import Lease, LeaseLost
 from gateway.ports import Bus, Conflict, Denied, Store, Unavailable
 from gateway.process import Program

@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from gateway import commands, dealing
@@ -24,31 +24,20 @@ from gateway.core.events import Silent, Ticked
 from gateway.core.orders import second_look_at
 from gateway.core.records import restored
 from gateway.floor import Doors, Floor
+from gateway.inbox import ControlWritten, Inbox, Item, Reconnected
 from gateway.intake import RUN_ID_CHARACTERS_MAX, Intake
 from gateway.livez import Pulse, standstill
-from gateway.patience import ClientIdTaken
+from gateway.patience import ClientIdTaken, NotAsked
 from gateway.ports import AlreadyExists, Delivery, Subscription
 from gateway.session import BrokerUnavailable
 from schemas import codec
-from schemas.commands import (
-    Allocate,
-    Approve,
-    Command,
-    Halt,
-    MarketData,
-    Run,
-)
+from schemas.commands import Allocate, Approve, Command, Halt, MarketData, Run
 from schemas.documents import RunDocument
-from schemas.messages import (
-    Report,
-)
+from schemas.messages import Report
 from schemas.settings import ControlDocument
 from schemas.values import Mode, TradingState
 
 log = logging.getLogger(__name__)
-
-BATCH_MAX: Final = 1_000
-"""Events taken at once; the rest waits for the next batch."""
 
 TICK_SECONDS: Final = 0.02
 """Real seconds between two looks at the clock while something waits for it."""
@@ -56,11 +45,17 @@ TICK_SECONDS: Final = 0.02
 SILENCE_SECONDS: Final = 20.0
 """Real seconds after which an order without any answer is UNKNOWN (behaviour 4.5)."""
 
+LOGIN_TOLD_SECONDS: Final = 300.0
+"""A login that takes longer is told, and again each time: its usual two minutes need nobody."""
+
 RECONNECT_SECONDS: Final = 5.0
 """Real seconds between attempts to reach the broker; its daily restart takes minutes."""
 
 STOP_SECONDS: Final = 4.0
 """Real seconds to finish the batch in hand when told to stop; platforms kill after ten."""
+
+HEARING_SECONDS: Final = 2.0
+"""Real seconds in which a halt said while no gateway listened comes before the net left unmade."""
 
 PUT_OFF_SECONDS: Final = 10.0
 """Real seconds between attempts to take up a message that the broker gave no answer for."""
@@ -79,40 +74,6 @@ WAITING_RUNS_MAX: Final = 100
 
 _ONE_AT_A_TIME: Final = (Allocate, Approve, MarketData, Run)
 """What waits for the open run to end: nets of their own, and what may be long at the broker."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reconnected:
-    """The broker is back after it was lost: everything has to be read anew [R1]."""
-
-
-@dataclass(frozen=True, slots=True)
-class ControlWritten:
-    """A person wrote `control/{mode}` by hand; what stands there is read when its turn comes."""
-
-
-type Item = Delivery | BrokerEvent | Reconnected | ControlWritten
-
-
-@dataclass(slots=True)
-class Inbox:
-    """What waits for the loop, in the order of arrival."""
-
-    waiting: deque[Item] = field(default_factory=deque)
-    arrived: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def put(self, item: Item) -> None:
-        """Add an item; never blocks. Called on the loop's thread."""
-        self.waiting.append(item)
-        self.arrived.set()
-
-    async def take(self, timeout_seconds: float | None) -> list[Item]:
-        """Everything waiting, up to `BATCH_MAX`; empty if the time passes first."""
-        if not self.waiting:
-            self.arrived.clear()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self.arrived.wait(), timeout_seconds)
-        return [self.waiting.popleft() for _ in range(min(len(self.waiting), BATCH_MAX))]
 
 
 class Commander:
@@ -199,6 +160,8 @@ class Commander:
         ]
         for subscription in subscriptions:
             leaving.push_async_callback(subscription.close)
+        if self.floor.desk.cause is not None or self.floor.desk.coalesce_at is not None:
+            await asyncio.sleep(HEARING_SECONDS)
         await _first_to_end(self._loop(), *(s.wait() for s in subscriptions))
 
     async def _stopped(self) -> None:
@@ -238,6 +201,8 @@ class Commander:
         Raises `ClientIdTaken` and `Unsafe`, which no login heals.
         """
         said = ""
+        clock = asyncio.get_running_loop().time
+        told_at = clock()
         while True:
             self._turning.beat()
             try:
@@ -251,6 +216,22 @@ class Commander:
                     said = str(error)
                     log.warning("waits for the broker: %s", said)
             await asyncio.sleep(RECONNECT_SECONDS)
+            for event in self.inbox.take_broker_events():  # a line tells much again each time
+                self.floor.happen(event)
+            if clock() - told_at >= LOGIN_TOLD_SECONDS:
+                told_at = clock()
+                self._tell_waiting(said)
+            await self.floor.persist()
+
+    def _tell_waiting(self, reason: str) -> None:
+        """To a person, for only one may end it; `halt` as a command waits as well meanwhile."""
+        floor = self.floor
+        sentence = (
+            f"the gateway waits for the broker, so it neither trades nor cancels: {reason}; is the "
+            f"login approved? What works at IB can be cancelled in IB's own programs"
+        )
+        details = {"alert": "broker_awaited"}
+        floor.tell([Report("alert", floor.now, floor.mode, sentence, details=details)])
 
     def _subscribe(self, topic: str, deliver: Callable[[Delivery], None]) -> Subscription:
         return self.floor.doors.bus.subscribe(f"gateway-{topic}-{self.floor.mode}", deliver)
@@ -283,8 +264,7 @@ class Commander:
             return
         if control.state is TradingState.HALTED:
             self.floor.halts_heard.add(HALT_BY_HAND)
-        if ControlWritten() not in self.inbox.waiting:
-            self.inbox.put(ControlWritten())
+        self.inbox.put_once(ControlWritten())
 
     def _patience(self) -> float | None:
         """How long to wait for events: not at all long while something depends on the clock."""
@@ -315,15 +295,19 @@ class Commander:
 
     async def _take_up_targets(self, delivery: Delivery) -> Delivery | None:
         """A broker that does not answer is no fault of the message: it waits or comes again."""
-        known = self._put_off.pop(delivery.message_id, None)
+        message_id = delivery.message_id
         try:
             said = await self._intake.targets(delivery)
         except BrokerUnavailable as error:
-            if known is None:
-                log.warning("message %s waits for the broker: %s", delivery.message_id, error)
+            if message_id not in self._put_off:
+                log.warning("message %s waits for the broker: %s", message_id, error)
+            elif not isinstance(error, NotAsked):
+                del self._put_off[message_id]  # behind those that were not asked for yet
             # Nacked, it would soon be a dead letter; what comes again has the lease that counts.
-            self._put_off[delivery.message_id] = delivery
+            self._put_off[message_id] = delivery
             return None
+        else:
+            self._put_off.pop(message_id, None)
         finally:
             self._retry_later()
         if said is not None:
@@ -345,7 +329,7 @@ class Commander:
         if not isinstance(event, Connection):
             return
         if event.up:
-            self.inbox.put(Reconnected())
+            self.inbox.put_once(Reconnected())
         elif not self.floor.doors.session.connected:
             self._line_lost.set()
 

@@ -216,17 +216,18 @@ class Inquiry:
 
         Any other refusal says that nobody can tell now, and is no fault of who described it.
         """
+        about = repr(contract)
         try:
-            self._patience.check(DETAILS)
+            self._patience.check(DETAILS, about)
             request_id, answer = self._line.start()
             self._line.ask_details(request_id, contract)
-            found: Sequence[Any] = await self._patience.one_of_many(DETAILS, answer)
+            found: Sequence[Any] = await self._patience.one_of_many(DETAILS, about, answer)
         except Refused as error:
             if error.code in ib_words.WRONG_DESCRIPTIONS:
                 raise Unresolved(f"{_sentence(contract, error)}; correct the contract") from error
             raise BrokerUnavailable(f"{_sentence(contract, error)}; {LOOK_AT_IB}") from error
         except Unanswered as error:
-            raise Unanswered(f"{ib_values.described(contract)}: {error}") from None
+            raise type(error)(f"{ib_values.described(contract)}: {error}") from None
         return found
 
     async def _rule(self, rule_id: int) -> ib_terms.Increments:
@@ -242,13 +243,14 @@ class Inquiry:
         """See `gateway.session.Session.bars`."""
         bar_length(spec.size)
         contract = await self.resolve(contract)
-        self._patience.check(BARS)
+        about = repr(contract)
+        self._patience.check(BARS, about)
         self._count_bars(contract, spec)
         request_id, answer = self._line.start()
         self._line.ask_bars(request_id, contract, spec)
         try:
             limit = self._settings.bars_timeout_seconds
-            told = await self._patience.one_of_many(BARS, answer, limit)
+            told = await self._patience.one_of_many(BARS, about, answer, limit)
         except Refused as error:
             _check_unpaced(contract, error)
             _check_no_data(contract, error, {ib_words.NO_HISTORY})
@@ -344,7 +346,10 @@ class Inquiry:
     async def _reading(self, account: str, positions: Mapping[int, BrokerPosition]) -> Reading:
         request_id, answer = self._line.start()
         self._line.ask_executions(request_id)
-        executions = await self._patience.answer(answer)
+        try:
+            executions = await self._patience.answer(answer)
+        except Refused as error:
+            raise BrokerUnavailable(f"executions: {error}; {LOOK_AT_IB}") from error
         open_orders = ib_words.still_open(await self._question(OPEN_ORDERS))
         completed_orders = await self._question(COMPLETED_ORDERS)
         values = await self._account_values(account)

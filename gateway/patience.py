@@ -25,7 +25,11 @@ class NotSent(BrokerUnavailable):
 
 
 class Unanswered(BrokerUnavailable):
-    """No answer in time; or not asked, for those just before had none. The line may be well."""
+    """No answer in time. The line may be well."""
+
+
+class NotAsked(Unanswered):
+    """Those just before had no answer, so nothing was asked; later it will be."""
 
 
 class Paced(BrokerUnavailable):
@@ -54,7 +58,8 @@ class Patience:
     def __init__(self, hearing: Hearing, request_timeout_seconds: float) -> None:
         self._hearing = hearing
         self._seconds = request_timeout_seconds
-        self._silences: defaultdict[str, Silence] = defaultdict(Silence)
+        self._silences: defaultdict[str | tuple[str, str], Silence] = defaultdict(Silence)
+        """By kind, and by kind and what is asked about."""
 
     async def answer(self, answer: Awaitable[Any], seconds: float = 0, name: str = "") -> Any:
         """The answer. Raises `Unanswered`, `Refused`, and `BrokerUnavailable` for a broken line."""
@@ -70,17 +75,20 @@ class Patience:
         except ConnectionError as error:
             raise BrokerUnavailable(f"the line to the IB Gateway broke; {COMES_BACK}") from error
 
-    def check(self, kind: str) -> None:
-        """Raise `Unanswered` where nothing of a kind is to be asked for now."""
-        silence = self._silences[kind]
-        left = silence.seconds_left(_seconds())
-        if left:
-            raise Unanswered(
-                f"not asked, for the last {silence.unanswered} questions for {kind} had no answer; "
-                f"{kind} can be asked for again in {left:.0f} s; {LOOK_AT_IB}"
-            )
+    def check(self, kind: str, about: str) -> None:
+        """Raise `NotAsked` where nothing of a kind is to be asked for now, or not about this."""
+        for what, key in ((kind, kind), ("it", (kind, about))):
+            silence = self._silences.get(key, Silence())
+            left = silence.seconds_left(_seconds())
+            if left:
+                raise NotAsked(
+                    f"not asked, for the last {silence.unanswered} questions for {what} had no "
+                    f"answer; {what} can be asked for again in {left:.0f} s; {LOOK_AT_IB}"
+                )
 
-    async def one_of_many(self, kind: str, answer: Awaitable[Any], seconds: float = 0) -> Any:
+    async def one_of_many(
+        self, kind: str, about: str, answer: Awaitable[Any], seconds: float = 0
+    ) -> Any:
         """The answer to one question of a kind, which tells whether the kind is answered at all.
 
         Before it is asked, `check`.
@@ -89,13 +97,19 @@ class Patience:
         try:
             told = await self.answer(answer, seconds)
         except Unanswered:
-            self._silences[kind] = self._silences[kind].after_none(asked_at, _seconds())
+            for key, each in ((kind, about), ((kind, about), f"{asked_at}")):
+                self._silences[key] = self._silences[key].after_none(each, asked_at, _seconds())
             raise
         except Refused:
-            self._silences[kind] = self._silences[kind].after_answer(_seconds())
+            self._hear(kind, about)
             raise
-        self._silences[kind] = self._silences[kind].after_answer(_seconds())
+        self._hear(kind, about)
         return told
+
+    def _hear(self, kind: str, about: str) -> None:
+        """One was answered, be it by a refusal."""
+        self._silences[kind] = self._silences[kind].after_answer(_seconds())
+        self._silences.pop((kind, about), None)
 
 
 def _seconds() -> float:

@@ -90,6 +90,7 @@ ALERTS: Final[Mapping[str, AlertRule]] = {
     "gateway_back": AlertRule("INFO", False, 0, "gateway", "the gateway lives again"),
     "schedule_missed": AlertRule("ERROR", True, 0, "schedule", "a scheduled command left no run"),
     "reconcile_old": AlertRule("ERROR", True, 4 * HOUR, "reconcile", "nobody read the broker"),
+    "broker_awaited": AlertRule("ERROR", True, HOUR, "broker", "it waits for IB's login [R1]"),
     "login_needed": AlertRule("ERROR", True, 4 * HOUR, "login", "IB's weekly login is due"),
     "login_soon": AlertRule("INFO", True, DAY, "login", "IB's weekly login ends soon"),
     "calendar_ends": AlertRule("WARNING", True, 7 * DAY, "calendar", "the holidays run out"),

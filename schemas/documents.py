@@ -421,7 +421,6 @@ class ActivityDocument:
     run_id: str = ""
     order_ref: str = ""
     symbol: str = ""
-    expires_at: datetime | None = None
     strategy: str = ""
     con_id: int = 0
     details: Mapping[str, str] = field(default_factory=dict)

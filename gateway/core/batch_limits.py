@@ -146,7 +146,7 @@ def vanished(desk: Desk, wanted: Sequence[WantedChange], run_id: str) -> Refusal
     holders = {c.strategy for c in wanted if c.book and c.strategy not in OWNERLESS}
     if len(holders) < 2:
         return None
-    weighty = [change for change in wanted if _weighs(desk, change.strategy)]
+    weighty = [change for change in wanted if _weighs(desk, change)]
     units = _units(desk, {change.con_id for change in weighty})
     held = sum((abs(c.book) * units[c.con_id] for c in weighty), Decimal(0))
     left = sum((abs(c.effective_target) * units[c.con_id] for c in weighty), Decimal(0))
@@ -169,13 +169,22 @@ def vanished(desk: Desk, wanted: Sequence[WantedChange], run_id: str) -> Refusal
     )
 
 
-def _weighs(desk: Desk, strategy: str) -> bool:
-    if strategy in desk.closed or strategy in OWNERLESS:
+def _weighs(desk: Desk, change: WantedChange) -> bool:
+    strategy = change.strategy
+    if strategy in desk.closed or strategy in OWNERLESS or _is_approved(desk, change):
         return False
-    said, configured = desk.targets.get(strategy), desk.strategies.get(strategy)
-    if said is not None and said.approved:
-        return False
+    configured = desk.strategies.get(strategy)
     return configured is None or (configured.weight != 0 and not configured.flatten)
+
+
+def _is_approved(desk: Desk, change: WantedChange) -> bool:
+    """Whether a person let this very wish shrink, which a dry run's answer is not.
+
+    What was approved long ago and stays as it is still counts among what is held.
+    """
+    said = desk.targets.get(change.strategy)
+    is_meant = said is not None and said.approved and said.message_id == change.message_id
+    return is_meant and abs(change.effective_target) < abs(change.book)
 
 
 def _units(desk: Desk, con_ids: Collection[int]) -> dict[int, Decimal]:

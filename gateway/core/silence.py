@@ -6,12 +6,13 @@ service behind them is gone, while the line and all else may be well (pysystemtr
 for contract details that hung for three hours).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import inf
 from typing import Final
 
 UNANSWERED_MAX: Final = 2
-"""So many in a row, none of them answered, are silence; one alone may be about its contract."""
+"""So many different ones in a row, none of them answered, are silence; one alone, however often it
+is asked again, may be about its contract."""
 
 PAUSE_SECONDS: Final = 60.0
 """How long nothing of the kind is asked then. The next one waits for its own deadline again."""
@@ -26,6 +27,8 @@ class Silence:
 
     unanswered: int = 0
     """How many in a row, up to the last one."""
+    about: frozenset[str] = frozenset()
+    """What these asked about."""
     answered_at: float = -inf
     given_up_at: float = -inf
 
@@ -33,16 +36,15 @@ class Silence:
         """One was answered, be it by a refusal."""
         return Silence(answered_at=at)
 
-    def after_none(self, asked_at: float, at: float) -> "Silence":
+    def after_none(self, about: str, asked_at: float, at: float) -> "Silence":
         """One was given up; it counts unless another was answered while it waited."""
         if self.answered_at >= asked_at:
             return self
-        is_next = asked_at - self.given_up_at < IN_A_ROW_SECONDS
-        row = self.unanswered + 1 if is_next else 1
-        return replace(self, unanswered=row, given_up_at=at)
+        before = self if asked_at - self.given_up_at < IN_A_ROW_SECONDS else Silence()
+        return Silence(before.unanswered + 1, before.about | {about}, self.answered_at, at)
 
     def seconds_left(self, at: float) -> float:
         """How long nothing of the kind is to be asked from now on; 0 where it may be."""
-        if self.unanswered < UNANSWERED_MAX:
+        if len(self.about) < UNANSWERED_MAX:
             return 0.0
         return max(self.given_up_at + PAUSE_SECONDS - at, 0.0)

@@ -36,12 +36,15 @@ async def test_a_wrong_environment_ends_with_2_and_a_sentence(
 
 
 @pytest.mark.emulators
+@pytest.mark.parametrize("module", ["gateway", "gateway.keeper"])
 async def test_sigterm_ends_a_gateway_with_0_and_its_lease_given_back(
-    emulators: Emulators, tmp_path: Path
+    emulators: Emulators, tmp_path: Path, module: str
 ) -> None:
-    async with opened(emulators, "gateway-process", tmp_path, {}) as world:
+    """The keeper is what the worker pool runs."""
+    project = f"process-{module.replace('.', '-')}"
+    async with opened(emulators, project, tmp_path, {}) as world:
         port = world.environment["LIVEZ_PORT"] = str(_free_port())
-        gateway = await world.start("process")
+        gateway = await world.start("process", module)
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not await world.has_recovered():
                 assert gateway.is_alive, gateway.lines

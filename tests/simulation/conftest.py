@@ -2,9 +2,16 @@
 
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 
 from infra.local.rig import Rig, rigged
+
+
+@pytest.fixture(autouse=True)
+def hears_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The embedded bus brings at once what waits: no gateway that is started needs to listen."""
+    monkeypatch.setattr("gateway.commander.HEARING_SECONDS", 0.0)
 
 
 @pytest_asyncio.fixture

@@ -11,7 +11,7 @@ from functools import partial
 
 import pytest
 
-from gateway.commander import ControlWritten
+from gateway.inbox import ControlWritten
 from gateway.inquiry import SessionSettings
 from gateway.session import BrokerUnavailable
 from infra.local.rig import MODE, Rig, rigged
@@ -144,6 +144,24 @@ async def test_a_gateway_that_answers_nothing_just_after_its_login_is_waited_for
         rig.simulator.faults.clear(fault)
         await rig.until("the gateway has recovered", lambda: chief.is_idle)
         assert await locks(rig) == {}
+
+
+async def test_executions_that_ib_refuses_to_tell_are_waited_for_and_fail_no_gateway(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """[R1] An error instead of an answer ended the gateway, at its start and in each run."""
+    async with rigged() as rig:
+        fault = rig.simulator.faults.refused_requests(kind="executions", code=321, times=0)
+        chief = rig.start_soon()
+        said = "waits for the broker: executions: 321 "
+        await rig.until("it is said", lambda: said in caplog.text)
+        rig.simulator.faults.clear(fault)
+        await rig.until("the gateway has recovered", lambda: chief.is_idle)
+        fault = rig.simulator.faults.refused_requests(kind="executions", code=322)
+        run = await rig.command("reconcile", "r1")
+        assert (run.outcome, run.reason[:16]) == ("failed", "executions: 322 ")
+        rig.simulator.faults.clear(fault)
+        assert (await rig.command("reconcile", "r2")).outcome == "done"
 
 
 async def test_a_halt_by_hand_is_heard_once_however_long_a_login_takes() -> None:

@@ -4,11 +4,15 @@ Same final positions and books as without the crash, or a named lock that says w
 order twice (architecture 5.5).
 """
 
+import asyncio
+from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
-from gateway.ports import Put
+from gateway.commander import HEARING_SECONDS
+from gateway.ports import Delivery, Put, Subscription
 from gateway.simulator.broker import ExchangeOptions
 from gateway.why import evidence
 from infra.local.rig import MODE, Rig, rigged
@@ -49,6 +53,36 @@ async def killed_at(rig: Rig, *, before: str = "", after: str = "") -> None:
     await rig.publish("commands", {"command": "allocate", "run_id": "a1"})
     await rig.until_held()
     await rig.kill()
+
+
+class LateBus:
+    """A bus that brings what waits a moment after the subscribing, as Pub/Sub does."""
+
+    def __init__(self, bus: Any) -> None:
+        self._bus = bus
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._bus, name)
+
+    def subscribe(self, name: str, deliver: Callable[[Delivery], None]) -> Subscription:
+        loop = asyncio.get_running_loop()
+        found: Subscription = self._bus.subscribe(name, lambda d: loop.call_later(0.2, deliver, d))
+        return found
+
+
+async def test_a_halt_said_while_no_gateway_listened_comes_before_the_net_left_unmade(
+    active: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """[W2] The wishes of before are due at once; their order was out before the halt was heard."""
+    monkeypatch.setattr("gateway.commander.HEARING_SECONDS", HEARING_SECONDS)
+    await killed_at(active, before="generations/")
+    await active.publish("commands", {"command": "halt", "run_id": "h1", "by": "ann"})
+    active.fit = lambda name, door: LateBus(door) if name == "bus" else door
+    await active.start()
+    await active.ended("h1")
+    await active.settled_after_coalescing()
+    assert await active.orders() == {}
+    assert any("trading is halted" in said for said in active.told("refusal"))
 
 
 async def test_a_command_killed_when_started_is_interrupted_and_not_resumed(active: Rig) -> None:
@@ -172,7 +206,7 @@ async def test_killed_between_fills_the_books_are_whole_again(
     number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One event a batch, so that the first fills are stored and the others are not."""
-    monkeypatch.setattr("gateway.commander.BATCH_MAX", 1)
+    monkeypatch.setattr("gateway.inbox.BATCH_MAX", 1)
     async with rigged(SMALL_FILLS) as rig:
         await rig.start()
         await rig.resume()
@@ -302,7 +336,7 @@ async def test_an_order_whose_fills_fit_no_document_goes_on_after_a_crash(
 ) -> None:
     """[A1, R1] Its executions are apart from it; each counts once, before and after."""
     monkeypatch.setattr("gateway.core.records.EXECUTIONS_MAX", 20)
-    monkeypatch.setattr("gateway.commander.BATCH_MAX", 10)
+    monkeypatch.setattr("gateway.inbox.BATCH_MAX", 10)
     one_by_one = ExchangeOptions(seed=7, executions_quantity_max=Decimal(1))
     async with rigged(one_by_one) as rig:
         await rig.resume()

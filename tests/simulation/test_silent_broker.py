@@ -9,12 +9,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from gateway.commander import PUT_OFF_SECONDS
 from gateway.core.silence import PAUSE_SECONDS
-from gateway.session import SessionSettings
+from gateway.session import Session, SessionSettings
 from gateway.simulator.bars import BarBook
 from gateway.simulator.virtual_loop import run_virtual
 from infra.local.rig import Rig, rigged
@@ -41,6 +42,7 @@ def strategy(*symbols: str, days: int = 2) -> StrategyDocument:
     return StrategyDocument(True, Decimal("0.1"), universe=universe, bars=bars)
 
 
+HOLDS = {"status": "hold"}
 ALL_TWENTY = {"alpha": strategy(*SYMBOLS), "beta": strategy(*SYMBOLS, days=3)}
 
 
@@ -128,6 +130,103 @@ def test_one_contract_that_hangs_stops_no_other_strategy_however_often() -> None
             await rig.advance(minutes=30)
 
     played(play, {"alpha": strategy("S00", "S01"), "beta": strategy("S02", "S03")})
+
+
+def test_a_contract_that_always_hangs_holds_up_no_other_message() -> None:
+    """Asked for again and again, it was taken for a silent broker, and asked for first each time:
+    whoever named another contract that was not known yet waited for ever."""
+
+    async def play(rig: Rig) -> None:
+        chief = rig.chief
+        assert chief is not None
+        rig.simulator.faults.unanswered_requests(kind="contract_details", symbol="S01", request=0)
+        await rig.say("alpha", S01=1)
+        await asyncio.sleep(10 * PAUSE_SECONDS)
+        await rig.say("beta", S02=1)
+        await asyncio.sleep(DETAILS_SECONDS + 1)
+        assert [b"S01" in waiting.data for waiting in chief._put_off.values()] == [True]
+        assert chief.floor.desk.targets["beta"].targets[0].symbol == "S02"
+
+    played(play, {"alpha": strategy(), "beta": strategy()})
+
+
+def test_what_was_asked_for_in_vain_waits_behind_what_was_not_asked_for() -> None:
+    """Two that hang are a silent broker for all it can know: each message has its turn."""
+    names = ("s1", "s2", "s3", "s4")
+
+    async def play(rig: Rig) -> None:
+        chief, faults = rig.chief, rig.simulator.faults
+        assert chief is not None
+        for symbol in ("S01", "S02"):
+            faults.unanswered_requests(kind="contract_details", symbol=symbol, request=0)
+        for number, name in enumerate(names, 1):
+            targets = [{"symbol": f"S{number:02}", "quantity": 1}]
+            await rig.publish("targets", {"strategy": name, "targets": targets})
+        await asyncio.sleep(len(names) * (PAUSE_SECONDS + DETAILS_SECONDS + PUT_OFF_SECONDS))
+        assert sorted(chief.floor.desk.targets) == ["s3", "s4"]
+        assert len(chief._put_off) == 2
+
+    played(play, {name: strategy() for name in names})
+
+
+@pytest.mark.parametrize("command", ["run", "market_data"])
+def test_a_contract_that_hangs_in_a_message_fails_no_run(command: str) -> None:
+    """As after a daily restart, when no contract is known: no strategy was asked that day."""
+
+    async def play(rig: Rig) -> None:
+        rig.simulator.faults.unanswered_requests(kind="contract_details", symbol="S01", request=0)
+        await rig.say("alpha", S01=1)
+        for number in range(6):
+            await asyncio.sleep(33)
+            asked = {"command": command, "run_id": f"r{number}", "strategies": [f"b{number}"]}
+            await rig.publish("commands", asked)
+            while (run := await rig.run(f"r{number}")) is None or run.state == "STARTED":
+                await asyncio.sleep(0.1)
+            assert run.refusals == ()
+            if command == "run":
+                assert run.asked == (f"b{number}",)
+                await rig.publish(
+                    "targets", {**HOLDS, "strategy": f"b{number}", "run_id": run.run_id}
+                )
+
+    others = {f"b{number}": strategy(f"S{number + 2:02}") for number in range(6)}
+    played(play, {"alpha": strategy(), **others})
+
+
+def test_hours_of_waiting_for_a_login_leave_nothing_to_be_done_again() -> None:
+    """Each attempt that shook hands and found no answer left one more reading of the account."""
+    reads = 0
+
+    class Counted:
+        def __init__(self, session: Session) -> None:
+            self._session = session
+
+        def __getattr__(self, name: str) -> Any:
+            nonlocal reads
+            reads += name == "read"
+            return getattr(self._session, name)
+
+    async def main(_loop: object) -> None:
+        nonlocal reads
+        async with rigged(strategies=ALL_TWENTY, bars=BOOK, start=NOON) as rig:
+            rig.fit = lambda name, door: Counted(door) if name == "session" else door
+            fault = rig.simulator.faults.unanswered_requests(kind="completed_orders", times=0)
+            chief = rig.start_soon()
+            await asyncio.sleep(10 * 3600)
+            assert reads > 1_000
+            assert len(chief.inbox.waiting) < 10
+            told = [r for r in rig.reports if r.details.get("alert") == "broker_awaited"]
+            assert (
+                100 < len(told) < 130
+            )  # told again and again; `alerts` keeps back all but one an hour
+            assert "no answer within" in told[-1].sentence
+            reads = 0
+            rig.simulator.faults.clear(fault)
+            while not chief.is_idle:
+                await asyncio.sleep(1)
+            assert reads <= 3
+
+    run_virtual(main, start=datetime(2025, 12, 12, 15, tzinfo=UTC))
 
 
 def test_targets_of_eight_strategies_wait_for_two_deadlines_and_not_for_eight() -> None:

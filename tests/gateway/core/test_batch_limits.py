@@ -395,6 +395,24 @@ def test_approval_ends_with_the_next_message(build: Any) -> None:
     )
 
 
+def test_what_was_approved_before_does_not_cover_the_answers_to_a_dry_run(build: Any) -> None:
+    """Or it would show a plan that the run itself then refuses."""
+    held = {"a": {1: 10}, "b": {1: 10}}
+    desk = build.approved(build.desk({"a": {1: 10}, "b": {1: 10}}, held))
+    said = {name: build.said(name, {1: 0}, message_id="m2") for name in "ab"}
+    run = replace(build.open_run(("a", "b"), dry_run=True), said=said)
+    plan = net(replace(desk, run=run), replace(build.cause, dry_run=True), build.now)
+    assert (plan.orders, only(plan).rule) == ((), TARGETS_VANISHED)
+
+
+def test_what_was_approved_long_ago_and_is_held_still_counts_as_held(build: Any) -> None:
+    """Else one strategy that goes flat would look as if all that is held vanished."""
+    held = {"a": {1: 10}, "b": {1: 10}}
+    desk = build.approved(build.desk({"a": {1: 10}, "b": {1: 10}}, held))
+    gone = build.after(desk, Said(build.said("b", {1: 0}, as_of=build.later(1), message_id="m2")))
+    assert ordered(build.net(gone)) == {1: -10}
+
+
 def test_one_strategy_alone_may_go_flat(build: Any) -> None:
     desk = build.desk({"a": {1: 0}, "b": {2: 0}}, {"a": {1: 10}})
     assert ordered(build.net(desk)) == {1: -10}
