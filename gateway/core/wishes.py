@@ -141,15 +141,17 @@ def _voice(
 def _external_voice(desk: Desk, ledger: LedgerDocument, flying: Mapping[int, Decimal]) -> _Voice:
     closure = desk.closed.get(EXTERNAL)
     held = {p.contract.con_id: p.quantity for p in ledger.positions.values()}
-    closed = closure.contracts.items() if closure else ()
-    kept = {int(key): held.get(int(key), _NOTHING) - left for key, left in closed}
-    said = closing.why(closure) if closure else ""
+    answers: dict[int, _Answer] = {}
+    if closure is not None:
+        for key, left in closure.contracts.items():
+            kept = held.get(int(key), _NOTHING) - left
+            answers[int(key)] = (kept, f"wants {kept:f}: {closing.why(closure)}")
     return _Voice(
         EXTERNAL,
         "",
         held,
         flying,
-        answers={key: (wanted, f"wants {wanted:f}: {said}") for key, wanted in kept.items()},
+        answers=answers,
         otherwise=(None, "held: it is nobody's, and was not closed"),
     )
 

@@ -16,7 +16,7 @@ from gateway.core.candidate import is_increasing
 from gateway.core.desk import Desk
 from gateway.core.events import NetCause, Said
 from gateway.core.netting import Plan, net
-from schemas.documents import BrokerPosition, OrderDocument, RefusalEntry, StatusDocument
+from schemas.documents import BrokerPosition, Closure, OrderDocument, RefusalEntry, StatusDocument
 from schemas.values import Contract
 
 DAY = StatusDocument("2026-01-05", Decimal(10_000), Decimal(10_000), 7, Decimal(8000))
@@ -416,6 +416,22 @@ def test_what_was_approved_long_ago_and_is_held_still_counts_as_held(build: Any)
 def test_one_strategy_alone_may_go_flat(build: Any) -> None:
     desk = build.desk({"a": {1: 0}, "b": {2: 0}}, {"a": {1: 10}})
     assert ordered(build.net(desk)) == {1: -10}
+
+
+def test_who_begins_to_hold_makes_no_second_that_goes_flat(build: Any) -> None:
+    """EXTERNAL, which wants nothing, neither."""
+    desk = build.desk({"a": {1: 0}, "b": {2: 1}}, {"a": {1: 10}, "EXTERNAL": {1: 5}})
+    assert ordered(build.net(desk)) == {1: -10, 2: 1}
+
+
+def test_what_a_person_closed_counts_among_nothing(build: Any) -> None:
+    """It vanishes by that person's word, and hides nobody else's wish that vanishes."""
+    held = {"a": {1: 100}, "b": {2: 10}, "c": {2: 10}}
+    said = {"a": {1: 100}, "b": {2: 5}, "c": {2: 5}}
+    desk = replace(build.desk(said, held), closed={"a": Closure(build.now)})
+    assert ordered(build.net(desk)) == {1: -100, 2: -10}
+    gone = build.desk({**said, "b": {2: 0}, "c": {2: 0}}, held)
+    assert only(build.net(replace(gone, closed={"a": Closure(build.now)}))).value == "1.00"
 
 
 def test_a_strategy_of_weight_0_vanishes_by_a_persons_word(build: Any) -> None:

@@ -298,7 +298,9 @@ def test_an_order_that_a_close_would_have_to_wait_for_is_cancelled(
     )
 
 
-@pytest.mark.parametrize(("closed_after_seconds", "cancels"), [(60, True), (-60, False)])
+@pytest.mark.parametrize(
+    ("closed_after_seconds", "cancels"), [(60, True), (0, False), (-60, False)]
+)
 def test_a_close_does_not_wait_for_the_flip_of_another_strategy(
     build: Any, closed_after_seconds: float, cancels: bool
 ) -> None:
