@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway.simulator.bars import read_folder
-from gateway.simulator.requests import HistoricalDataRequest, MarketDataRequest, PositionsRequest
+from gateway.simulator.requests import MarketDataRequest, PositionsRequest
 from infra.bench.bare_broker import BareBroker, bare_broker, is_answered
 from infra.bench.bare_bus import BareBus, bare_bus
 from infra.bench.figures import Sample, busiest_second, summed
@@ -42,10 +42,10 @@ own for as long as it lives, which makes a whole sitting quick or slow."""
 
 STAGES: Final[Mapping[str, type[Any]]] = {
     "command hop, run written": PositionsRequest,
-    "settings and the broker read": HistoricalDataRequest,
-    "bars, Market hop, function, Targets hop, settings": MarketDataRequest,
+    "settings, broker and kept bars read, Market hop, function, Targets hop": MarketDataRequest,
 }
-"""Stage -> the first request that ends it; what is left ends with the order."""
+"""Stage -> the first request that ends it; what is left ends with the order. The bars come from
+Firestore in all runs but one in thirty: a minute passes between two, and they are of 30 minutes."""
 
 LAST_STAGE: Final = "quote, net, what-if, journal, order"
 
