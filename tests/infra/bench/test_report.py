@@ -1,5 +1,7 @@
 """The tables that people read, and how rounds become them."""
 
+import re
+
 import pytest
 
 from gateway.simulator import requests as q
@@ -58,7 +60,7 @@ def test_the_floor_holds_the_questions_and_leaves_out_cancels_and_the_order() ->
 
 def test_latency_is_told_over_its_floor() -> None:
     text = report.latency("embedded", latency([Round(passage(), 0.1, 0.02, 0.06)], {}))
-    assert "command → first order at the socket                  200 (200–200) ms" in text
+    assert re.search(r"command → first order at the socket +200 \(200–200\) ms", text)
     assert "1.67×" in text
     processor = next(line for line in text.splitlines() if "processor time: the path" in line)
     assert "150 (150–150) ms" in processor
