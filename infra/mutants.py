@@ -45,7 +45,7 @@ MODULES: Final[Mapping[str, tuple[str, ...]]] = {
     "door": (),
     "dues": (),
     "limits": (),
-    "locks": ("clues",),
+    "locks": (),
     "margin": (),
     "market_limits": (),
     "netting": (
@@ -58,7 +58,7 @@ MODULES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "orders": (),
     "price_limits": (),
-    "reconcile": ("clues",),
+    "reconcile": (),
     "records": (),
     "repetition": (),
     "settlement": (),

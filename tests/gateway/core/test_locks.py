@@ -121,3 +121,8 @@ def test_unlock_lifts_the_lock_of_repeated_orders_and_none_that_facts_settle(
 ) -> None:
     """[L] What is UNEXPLAINED, or an order that nobody knows, a person cannot wave through."""
     assert set(unlocked(locks(build), con_id)) == set(left)
+
+
+def test_clues_follow_the_reason_each_as_a_clause(build: Any) -> None:
+    lock = unexplained("SPY", Decimal(7), build.now, clues=("one may", "another may"))
+    assert lock.reason.endswith("that explain it; one may; another may")

@@ -402,3 +402,11 @@ def test_an_order_that_the_broker_ended_is_over_once_its_position_is_explained(b
         "DONE",
         "cancelled",
     )
+
+
+def test_the_lock_of_what_is_unexplained_names_what_may_explain_it(build: Any) -> None:
+    """[B3] The clues of that contract; all of them: `gateway.core.clues`."""
+    foreign = build.report(BrokerStatus.FILLED, filled=Decimal(5), order_ref="", perm_id=4711)
+    desk = build.settled(build.desk(), {1: 5, 2: 5}, completed_orders=(foreign,))
+    assert "the foreign order 4711" in desk.locks["1"].reason
+    assert "4711" not in desk.locks["2"].reason
