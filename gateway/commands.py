@@ -19,7 +19,7 @@ from gateway.core.events import Adopted, NetAsked, NetCause, Resumed, RunOpened
 from gateway.core.settlement import CannotSettle, is_called
 from gateway.day_checks import eod_check, risk_check, summary
 from gateway.dealing import cancel
-from gateway.errand import CommandRefused, Errand
+from gateway.errand import CommandRefused, Errand, unknown_strategy
 from gateway.floor import Floor
 from gateway.session import BrokerUnavailable, Unresolved
 from gateway.settling import corporate_action, transfer, unlock
@@ -224,9 +224,7 @@ def _asked(
     refusals = []
     for name in named or ():
         if name not in known:
-            hint = f"name some of {', '.join(sorted(known)) or 'none'}"
-            sentence = f"strategy {name!r} is not known; {hint}"
-            refusals.append(RefusalEntry("strategy", sentence))
+            refusals.append(unknown_strategy(name, known))
         elif not known[name].enabled:
             sentence = f"strategy {name} is not enabled; set enabled in strategies/{name}"
             refusals.append(RefusalEntry("strategy", sentence))

@@ -1,9 +1,10 @@
 """A command on its way, and how it is refused: what all the commands' handlers share."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from schemas.documents import RunDocument
+from schemas.documents import RefusalEntry, RunDocument
 
 
 class CommandRefused(ValueError):
@@ -16,3 +17,9 @@ class Errand:
 
     command: Any
     run: RunDocument
+
+
+def unknown_strategy(name: str, known: Iterable[str]) -> RefusalEntry:
+    """The refusal of a strategy that a command names and nobody has configured."""
+    hint = f"name some of {', '.join(sorted(known)) or 'none'}"
+    return RefusalEntry("strategy", f"strategy {name!r} is not known; {hint}")

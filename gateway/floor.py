@@ -23,8 +23,8 @@ from gateway.core.records import Documents, changed, closed_orders
 from gateway.lease import Lease
 from gateway.outbox import Outbox
 from gateway.ports import Bus
+from gateway.publishing import publish
 from gateway.session import Session
-from schemas import codec
 from schemas.codec import Invalid
 from schemas.documents import (
     ActivityDocument,
@@ -35,7 +35,7 @@ from schemas.documents import (
     TargetsDocument,
     path_of,
 )
-from schemas.messages import TOPICS, Market, Message, Report, topic_name
+from schemas.messages import Market, Message, Report
 from schemas.settings import ControlDocument
 from schemas.values import Mode
 
@@ -165,10 +165,8 @@ class Floor:
 
     async def publish(self, message: Message, event_id: str) -> None:
         """Publish one message on its topic of this mode."""
-        topic = topic_name(TOPICS[type(message)], self.mode)
         at = message.as_of if isinstance(message, Market) else self.now
-        attributes = codec.attributes(message, event_id, at)
-        await self.doors.bus.publish(topic, codec.encode(message), attributes)
+        await publish(self.doors.bus, self.mode, message, event_id, at)
 
     async def configure(self, *, tolerant: bool = False) -> bool:
         """Read anew what people set; a run and every net go by what is set now. Whether all was.

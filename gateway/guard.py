@@ -25,10 +25,11 @@ from gateway.livez import Pulse
 from gateway.patience import ClientIdTaken
 from gateway.ports import Bus, Denied, Store, Unavailable
 from gateway.process import Program
+from gateway.publishing import publish
 from gateway.session import BrokerUnavailable, Session
 from schemas import codec
 from schemas.documents import ActivityDocument, LeaseDocument, path_of
-from schemas.messages import TOPICS, Report, topic_name
+from schemas.messages import Report
 from schemas.settings import ControlDocument, Settings
 
 log = logging.getLogger("gateway.guard")
@@ -186,10 +187,8 @@ class Guard:
 
     async def _publish(self) -> None:
         """Publish what waits, also from earlier rounds, until the bus does not answer."""
-        topic = topic_name(TOPICS[Report], self.archive.mode)
         for event_id, report in list(self._waiting.items()):
-            attributes = codec.attributes(report, event_id, report.at)
-            published = self.bus.publish(topic, codec.encode(report), attributes)
+            published = publish(self.bus, self.archive.mode, report, event_id, report.at)
             if not await self._tried("publish", published):
                 return
             del self._waiting[event_id]

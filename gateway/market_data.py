@@ -1,22 +1,22 @@
 """What strategies are shown of the market: their bars for a run, and the command `market_data`."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Final
 
 from gateway import calendar, shelf
 from gateway.core import bars as shelving
 from gateway.core import bars_faults, telling
-from gateway.core.bars_pacing import OPEN_MAX
 from gateway.core.broker import Terms
 from gateway.core.wishes import in_flight_shares
-from gateway.errand import Errand
+from gateway.errand import Errand, unknown_strategy
 from gateway.floor import Floor
+from gateway.patience import side_by_side
 from gateway.session import BrokerUnavailable, Unresolved
-from gateway.shelf import Answer, Found, Place, Wanted
+from gateway.shelf import Answer, Found, Wanted
 from schemas import codec
 from schemas.commands import MarketData
 from schemas.documents import BarsDocument, RefusalEntry, RunDocument
@@ -76,7 +76,10 @@ async def market_data(floor: Floor, errand: Errand) -> RunDocument:
         for failure in wish.failures
     ]
     contracts = {shelf.place_of(one): one[0] for one in ones}
-    checked = await _checked_all(floor, contracts, answers)
+    # IB may be asked for hours, and for all of the bars again.
+    checked = await side_by_side(
+        lambda place: _checked_answer(floor, contracts[place], answers[place]), answers
+    )
     findings, stored = [], 0
     for place, one in checked.items():
         sentence, is_stored = await _kept(floor, contracts[place], one, errand.run.run_id)
@@ -99,11 +102,7 @@ def _named(
     known = floor.desk.strategies
     if named is None:
         return [n for n, s in known.items() if s.enabled and s.universe], ()
-    unknown = [name for name in dict.fromkeys(named) if name not in known]
-    hint = f"name some of {', '.join(sorted(known)) or 'none'}"
-    refusals = [
-        RefusalEntry("strategy", f"strategy {name!r} is not known; {hint}") for name in unknown
-    ]
+    refusals = [unknown_strategy(name, known) for name in dict.fromkeys(named) if name not in known]
     found = [name for name in dict.fromkeys(named) if name in known and known[name].universe]
     return found, tuple(refusals)
 
@@ -123,15 +122,8 @@ async def _wishes(floor: Floor, named: Sequence[str]) -> list[_Wish]:
     IB is asked for all contracts at a time: where it answers for none, they share one deadline.
     """
     universes = (floor.desk.strategies[name].universe for name in named)
-    described = list(dict.fromkeys(contract for universe in universes for contract in universe))
-    open_questions = asyncio.Semaphore(OPEN_MAX)
-
-    async def meant(contract: Contract) -> list[Contract] | str:
-        async with open_questions:
-            return await _meant(floor, contract)
-
-    found = await asyncio.gather(*map(meant, described))
-    meanings = dict(zip(described, found, strict=True))
+    described = (contract for universe in universes for contract in universe)
+    meanings = await side_by_side(partial(_meant, floor), described)
     return [_wish(floor, name, meanings) for name in named]
 
 
@@ -178,20 +170,6 @@ class _Checked:
     found: Found | None
     faults: tuple[str, ...] = ()
     failure: str = ""
-
-
-async def _checked_all(
-    floor: Floor, contracts: Mapping[Place, Contract], answers: Mapping[Place, Answer]
-) -> dict[Place, _Checked]:
-    """Every answer checked, at a time: IB may be asked for hours, and for all of the bars again."""
-    open_questions = asyncio.Semaphore(OPEN_MAX)
-
-    async def checked(place: Place) -> _Checked:
-        async with open_questions:
-            return await _checked_answer(floor, contracts[place], answers[place])
-
-    found = await asyncio.gather(*map(checked, answers))
-    return dict(zip(answers, found, strict=True))
 
 
 async def _checked_answer(floor: Floor, contract: Contract, answer: Answer) -> _Checked:

@@ -15,9 +15,10 @@ from typing import Final
 from gateway.archive import Archive, decoded
 from gateway.core import telling
 from gateway.ports import Bus, Document, Unavailable
+from gateway.publishing import publish
 from schemas import codec
 from schemas.documents import ActivityDocument, path_of
-from schemas.messages import TOPICS, Report, topic_name
+from schemas.messages import Report
 from schemas.values import Mode
 
 log = logging.getLogger(__name__)
@@ -119,10 +120,8 @@ class Outbox:
     async def _publish(self, path: str, note: ActivityDocument) -> None:
         """Publish one; what Pub/Sub refuses for good stays in `activity` alone, and in the log."""
         report = telling.report_of(note, self.mode)
-        attributes = codec.attributes(report, path.rpartition("/")[2], report.at)
-        topic = topic_name(TOPICS[Report], self.mode)
         try:
-            await self.bus.publish(topic, codec.encode(report), attributes)
+            await publish(self.bus, self.mode, report, path.rpartition("/")[2], report.at)
         except ValueError as error:
             log.error("%s can never be published: %s", path, error)
 

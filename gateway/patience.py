@@ -5,9 +5,10 @@ And what asking can come to instead of an answer.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 
+from gateway.core.bars_pacing import OPEN_MAX
 from gateway.core.ib_hearing import Hearing
 from gateway.core.silence import Silence
 
@@ -50,6 +51,19 @@ class Refused(Exception):
     def __init__(self, code: int, text: str) -> None:
         super().__init__(f"{code} {text}")
         self.code = code
+
+
+async def side_by_side[K, V](ask: Callable[[K], Awaitable[V]], asked: Iterable[K]) -> dict[K, V]:
+    """What `ask` makes of each, as many at a time as IB answers: so silence costs one deadline."""
+    open_questions = asyncio.Semaphore(OPEN_MAX)
+    different = list(dict.fromkeys(asked))
+
+    async def answer(one: K) -> V:
+        async with open_questions:
+            return await ask(one)
+
+    answers = await asyncio.gather(*map(answer, different))
+    return dict(zip(different, answers, strict=True))
 
 
 class Patience:

@@ -4,7 +4,6 @@ What is kept is not trusted for ever: the new part overlaps it, and where the tw
 split, or do not meet, all is read anew. Nothing is kept that IB itself tells in two ways.
 """
 
-import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -15,11 +14,11 @@ from typing import Final
 
 from gateway.core import bars as shelving
 from gateway.core.bars import Broken
-from gateway.core.bars_pacing import OPEN_MAX
 from gateway.core.ib_bars import bar_end, day_ends
 from gateway.core.prices import Price
 from gateway.core.records import Documents
 from gateway.floor import Floor
+from gateway.patience import side_by_side
 from gateway.session import BrokerUnavailable, Paced, Unanswered, Unresolved
 from schemas.codec import Invalid
 from schemas.documents import BarsDocument, path_of
@@ -87,14 +86,7 @@ async def read(floor: Floor, wanted: Iterable[Wanted]) -> Mapping[Place, Answer]
     specs: defaultdict[Place, list[Wanted]] = defaultdict(list)
     for one in wanted:
         specs[place_of(one)].append(one)
-    open_questions = asyncio.Semaphore(OPEN_MAX)
-
-    async def answer(ones: list[Wanted]) -> Answer:
-        async with open_questions:
-            return await _answer(floor, ones)
-
-    answers = await asyncio.gather(*map(answer, specs.values()))
-    return dict(zip(specs, answers, strict=True))
+    return await side_by_side(lambda place: _answer(floor, specs[place]), specs)
 
 
 async def read_anew(floor: Floor, contract: Contract, spec: BarSpec, why: str) -> Found:

@@ -25,11 +25,10 @@ from gateway.core.finding import Finding, State
 from gateway.doctor import Doctor
 from gateway.inspection import ended, parser_of
 from gateway.ports import Bus, Catalogue, QueryStore, Unavailable
+from gateway.publishing import publish
 from gateway.store import GoogleStore
-from schemas import codec
 from schemas.commands import Run
 from schemas.documents import LeaseDocument, RunDocument, path_of
-from schemas.messages import TOPICS, topic_name
 
 DEPLOYED: Final = frozenset({"firestore", "clock", "documents", "lease", "topics"})
 """The doctor's checks that a deploy is answerable for. A lock, or what people set, is not its."""
@@ -64,9 +63,7 @@ class Smoke:
         holder = await self._until(end, self._holder, "no gateway took the lease: see its log")
         self.tell(f"{holder} holds the lease")
         command = Run(dry_run=True, run_id=self.run_id)
-        attributes = codec.attributes(command, self.run_id, datetime.now(UTC))
-        topic = topic_name(TOPICS[Run], self.config.mode)
-        await self.bus.publish(topic, codec.encode(command), attributes)
+        await publish(self.bus, self.config.mode, command, self.run_id, datetime.now(UTC))
         run = await self._until(end, self._ended, f"runs/{self.run_id} did not end: {WAITS}")
         self.tell(_judged(run))
         self._look(await self._found())
