@@ -5,7 +5,6 @@ so what is counted here never goes stale; how often things happen comes from `in
 """
 
 import asyncio
-import copy
 import json
 import logging
 from collections import defaultdict
@@ -19,12 +18,10 @@ from functions.registry import specs
 from functions.watching import Watcher
 from gateway.ports import Bus, Create, Put, Store, Write
 from infra.bench import counts
-from infra.bench.latency import options
-from infra.bench.witness import Counts, Tally, counted
+from infra.bench.witness import Counts, counted
 from infra.local import watchers
-from infra.local.day import EXTERNAL_QUANTITY, STRATEGIES, Day
-from infra.local.demo import chosen_day, exchange_options, half_hours
-from infra.local.stack import MODE, StackOptions, running
+from infra.local.day import STRATEGIES
+from infra.local.stack import MODE
 from infra.topology import Schedule, Topology, topology
 from schemas.codec import decode, encode
 from schemas.messages import TOPICS, Report, topic_name
@@ -210,22 +207,18 @@ async def measured() -> Measured:
 
 
 async def _of_the_day(quiet: Counts, ordering: Counts, lines: LoggedBytes) -> Measured:
-    bars = options().bars
-    starts, closes = half_hours(bars, chosen_day(bars, None))
-    exchange = exchange_options(bars, starts[0], EXTERNAL_QUANTITY)
-    async with running("embedded", StackOptions(bars, starts[0], exchange)) as stack:
-        outside = replace(stack, store=copy.copy(stack.store))
-        tally, meter = Tally(stack.bus, stack.store), Meter(topology(MODE, specs()))
-        meter.attach(stack.bus, stack.store)
-        ending = await Day(outside, starts, closes, lambda at, line: None).play()
-        seen, reports = counted(tally.taken()), tuple(meter.reports)
-        records = CountingRecords(watchers.over_loop(outside.store, asyncio.get_running_loop()))
-        look, alarm = await asyncio.to_thread(watched, records, reports, closes)
+    async with counts.watched_day() as day:
+        meter = Meter(topology(MODE, specs()))
+        meter.attach(day.stack.bus, day.stack.store)
+        ending = await day.play()
+        seen, reports = counted(day.tally.taken()), tuple(meter.reports)
+        records = CountingRecords(watchers.over_loop(day.outside.store, asyncio.get_running_loop()))
+        look, alarm = await asyncio.to_thread(watched, records, reports, day.closes)
     return Measured(
         quiet=quiet,
         ordering=ordering,
         day=seen,
-        day_runs=len(starts),
+        day_runs=len(day.starts),
         day_orders=len(ending.orders),
         bytes_by_topic=meter.mean_bytes(),
         reports=len(reports),

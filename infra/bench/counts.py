@@ -7,17 +7,19 @@ code in a process of its own.
 import asyncio
 import copy
 import statistics
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import astuple, dataclass, replace
+from datetime import datetime
 from typing import Final
 
 from infra.bench.figures import BenchFailed
 from infra.bench.latency import options
 from infra.bench.orders import Orders
 from infra.bench.witness import Counts, Tally, counted
-from infra.local.day import EXTERNAL_QUANTITY, Day
+from infra.local.day import EXTERNAL_QUANTITY, Day, Ending
 from infra.local.demo import chosen_day, exchange_options, half_hours
-from infra.local.stack import StackOptions, running
+from infra.local.stack import Stack, StackOptions, running
 
 RUNS: Final = 5
 """Of each kind; what real time brings in between disturbs one of them at most."""
@@ -52,14 +54,35 @@ async def of_a_run() -> tuple[Counts, Counts]:
 
 async def of_a_day() -> DayCounts:
     """The demo's day, with three strategies at each bar and a person in between."""
+    async with watched_day() as day:
+        ending = await day.play()
+        return DayCounts(counted(day.tally.taken()), len(day.starts), len(ending.orders))
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedDay:
+    """The demo's day before it is played. What is done through `outside` is not counted."""
+
+    stack: Stack
+    outside: Stack
+    tally: Tally
+    starts: tuple[datetime, ...]
+    closes: datetime
+
+    async def play(self) -> Ending:
+        """Play it; nobody is told."""
+        return await Day(self.outside, self.starts, self.closes, lambda at, line: None).play()
+
+
+@asynccontextmanager
+async def watched_day() -> AsyncIterator[WatchedDay]:
+    """The demo's day on an embedded stack of its own, whose doors are watched."""
     bars = options().bars
     starts, closes = half_hours(bars, chosen_day(bars, None))
     exchange = exchange_options(bars, starts[0], EXTERNAL_QUANTITY)
     async with running("embedded", StackOptions(bars, starts[0], exchange)) as stack:
         outside = replace(stack, store=copy.copy(stack.store))
-        tally = Tally(stack.bus, stack.store)
-        ending = await Day(outside, starts, closes, lambda at, line: None).play()
-        return DayCounts(counted(tally.taken()), len(starts), len(ending.orders))
+        yield WatchedDay(stack, outside, Tally(stack.bus, stack.store), starts, closes)
 
 
 def median(found: Sequence[Counts]) -> Counts:

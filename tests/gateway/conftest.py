@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncIterator
 from functools import partial
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from gateway.inquiry import SessionSettings
 from infra.local.rig import Rig, rigged
+from tests.no_credentials import without_credentials
 
 
 @pytest.fixture
@@ -34,3 +36,13 @@ async def active(rig: Rig) -> Rig:
     """The same, allowed to trade."""
     await rig.resume()
     return rig
+
+
+@pytest.fixture
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """An environment without credentials and emulators."""
+    for name in ("FIRESTORE_EMULATOR_HOST", "GOOGLE_APPLICATION_CREDENTIALS"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in without_credentials(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch

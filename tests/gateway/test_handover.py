@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -14,7 +13,6 @@ from infra.local.rig import MODE, Rig, rigged
 from infra.local.store import EmbeddedStore
 from schemas import codec
 from schemas.documents import LeaseDocument
-from tests.no_credentials import without_credentials
 
 SOON = Patience(total_seconds=40.0, margin_seconds=0.05, poll_seconds=0.01)
 NEVER = Patience(total_seconds=0.2, margin_seconds=0.05, poll_seconds=0.01)
@@ -99,16 +97,6 @@ async def test_a_store_that_is_away_is_asked_again_and_never_taken_for_a_free_le
     with pytest.raises(StillHeld, match="leases/paper cannot be read: no answer in 5 s; waited"):
         await vacated(store, MODE, NEVER)
     await store.close()
-
-
-@pytest.fixture
-def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """An environment without credentials and emulators."""
-    for name in ("FIRESTORE_EMULATOR_HOST", "GOOGLE_APPLICATION_CREDENTIALS"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in without_credentials(tmp_path).items():
-        monkeypatch.setenv(name, value)
-    return monkeypatch
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Awaitable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
@@ -16,7 +15,6 @@ from infra.local.rig import MODE, Rig, rigged
 from infra.topology import topology
 from schemas.documents import LatchesDocument, Lock
 from schemas.settings import ControlDocument, StrategyDocument
-from tests.no_credentials import without_credentials
 
 RUN_ID = "smoke-1"
 MANUAL = {"manual": StrategyDocument(True, Decimal(1))}
@@ -141,16 +139,6 @@ async def test_a_missing_subscription_is_the_deploys_fault() -> None:
         with pytest.raises(Failed, match=f"subscription alerts-{MODE} is missing"):
             await Try(rig, bus=bus).all()
     await bus.close()
-
-
-@pytest.fixture
-def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """An environment without credentials and emulators."""
-    for name in ("FIRESTORE_EMULATOR_HOST", "GOOGLE_APPLICATION_CREDENTIALS"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in without_credentials(tmp_path).items():
-        monkeypatch.setenv(name, value)
-    return monkeypatch
 
 
 @pytest.mark.parametrize(
