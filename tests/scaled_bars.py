@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from gateway.simulator.bars import BarBook, read_folder
+from gateway.simulator.market.bars import BarBook, read_folder
 from infra.local.demo import BUNDLED
 
 PAIRS: Final = {

@@ -16,11 +16,11 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from gateway.simulator.bars import BarBook, BarsError, read_folder
 from gateway.simulator.clock import ClockFile, VirtualClock
 from gateway.simulator.command_line import exchange_of, parser, server_options
-from gateway.simulator.contract_file import ContractFileError
 from gateway.simulator.control import ControlPort
+from gateway.simulator.market.bars import BarBook, BarsError, read_folder
+from gateway.simulator.market.contract_file import ContractFileError
 from gateway.simulator.server import Simulator
 
 EXIT_USAGE = 2

@@ -7,17 +7,22 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
-from gateway.simulator.account import Account, Holding, account_with
-from gateway.simulator.bars import BarBook
-from gateway.simulator.commissions import FX_CURRENCY, Schedule, commission, commission_currency
-from gateway.simulator.contracts import Contract, ContractTable, Listing
-from gateway.simulator.fill_models import FillModel
-from gateway.simulator.hours import new_york_day
-from gateway.simulator.margins import MarginRates
-from gateway.simulator.market import Market
+from gateway.simulator.account.account import Account, Holding, account_with
+from gateway.simulator.account.commissions import (
+    FX_CURRENCY,
+    Schedule,
+    commission,
+    commission_currency,
+)
+from gateway.simulator.account.margins import MarginRates
+from gateway.simulator.account.valuations import Moment, Valuer
+from gateway.simulator.market.bars import BarBook
+from gateway.simulator.market.contracts import Contract, ContractTable, Listing
+from gateway.simulator.market.hours import new_york_day
+from gateway.simulator.market.market import Market
 from gateway.simulator.notices import NO_DEFINITION, Refusal
+from gateway.simulator.orders.fill_models import FillModel
 from gateway.simulator.replies import Delivery, Notice
-from gateway.simulator.valuations import Moment, Valuer
 
 PAPER_PREFIX = "DU"
 """Account ids of IB's paper accounts begin with it, and so does every account here."""

@@ -9,12 +9,12 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, get_args
 
-from gateway.simulator.bars import BarBook
 from gateway.simulator.broker import ExchangeOptions, InitialHolding
-from gateway.simulator.contract_file import read_contracts
-from gateway.simulator.contracts import ContractTable
 from gateway.simulator.exchange import Exchange
-from gateway.simulator.fill_models import FILL_MODELS, FillModel, fill_model
+from gateway.simulator.market.bars import BarBook
+from gateway.simulator.market.contract_file import read_contracts
+from gateway.simulator.market.contracts import ContractTable
+from gateway.simulator.orders.fill_models import FILL_MODELS, FillModel, fill_model
 from gateway.simulator.outages import OutagePlan
 from gateway.simulator.server_options import Pacing, ServerOptions
 

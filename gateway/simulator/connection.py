@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from gateway.simulator.pacing import WAITING_MAX, Pace, RateLimit
-from gateway.simulator.protocol import ServerProtocol
 from gateway.simulator.replies import Cut, Raw
+from gateway.simulator.wire.protocol import ServerProtocol
 
 FAREWELL_SECONDS_MAX = 5.0
 """How long a client may take to read what was written before its connection was closed."""

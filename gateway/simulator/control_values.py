@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from gateway.simulator.orders import Execution, Order
+from gateway.simulator.orders.orders import Execution, Order
 
 DIGITS_MAX = 10
 """Numbers have at most so many digits before the point and after it."""

@@ -11,7 +11,6 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from gateway.simulator.contracts import Contract
 from gateway.simulator.control_values import (
     ControlError,
     Fields,
@@ -23,7 +22,8 @@ from gateway.simulator.control_values import (
     time_text,
 )
 from gateway.simulator.faults import FAULTS, FaultError
-from gateway.simulator.orders import Order, OrderTerms
+from gateway.simulator.market.contracts import Contract
+from gateway.simulator.orders.orders import Order, OrderTerms
 from gateway.simulator.server import Simulator
 
 SECONDS_MAX = 100 * 366 * 86_400

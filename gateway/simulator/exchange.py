@@ -11,25 +11,20 @@ from decimal import Decimal
 from functools import cached_property, partial
 from typing import Any
 
-from gateway.simulator import (
-    account_desk,
-    history_desk,
-    market_desk,
-    order_desk,
-    record_desk,
-    tick_desk,
-)
 from gateway.simulator import replies as r
 from gateway.simulator import requests as q
-from gateway.simulator.account import Account
-from gateway.simulator.bar_files import INTRADAY, ONE_DAY
-from gateway.simulator.bars import BarBook
+from gateway.simulator.account import account_desk
+from gateway.simulator.account.account import Account
+from gateway.simulator.account.corporate_actions import CorporateActions
 from gateway.simulator.broker import LONG_AGO, ExchangeOptions, open_broker
-from gateway.simulator.contracts import ContractTable, Listing
-from gateway.simulator.corporate_actions import CorporateActions
-from gateway.simulator.hours import new_york_day
+from gateway.simulator.market import history_desk, market_desk, tick_desk
+from gateway.simulator.market.bar_files import INTRADAY, ONE_DAY
+from gateway.simulator.market.bars import BarBook
+from gateway.simulator.market.contracts import ContractTable, Listing
+from gateway.simulator.market.hours import new_york_day
 from gateway.simulator.notices import DEFINITIONS_FARM_OK, FARM_OK, HISTORY_FARM_OK, invalid
-from gateway.simulator.orders import NEVER, Order
+from gateway.simulator.orders import order_desk, record_desk
+from gateway.simulator.orders.orders import NEVER, Order
 from gateway.simulator.replies import Delivery
 
 FARM_NOTICES = (FARM_OK, HISTORY_FARM_OK, DEFINITIONS_FARM_OK)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from gateway.simulator.contracts import Contract
+from gateway.simulator.market.contracts import Contract
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import Enum
 
-from gateway.simulator.hours import new_york, new_york_day
+from gateway.simulator.market.hours import new_york, new_york_day
 
 LOGIN_AT = time(1, 0)
 _SUNDAY = 6

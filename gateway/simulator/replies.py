@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from gateway.simulator.contracts import Contract
+from gateway.simulator.market.contracts import Contract
 from gateway.simulator.market_replies import (
     ContractDetails,
     ContractDetailsEnd,
@@ -31,7 +31,7 @@ from gateway.simulator.market_replies import (
     TickSnapshotEnd,
     TickString,
 )
-from gateway.simulator.orders import Execution, OrderState, OrderTerms
+from gateway.simulator.orders.orders import Execution, OrderState, OrderTerms
 
 __all__ = [
     "AccountDownloadEnd",

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from gateway.simulator.contracts import Contract
-from gateway.simulator.orders import OrderTerms
+from gateway.simulator.market.contracts import Contract
+from gateway.simulator.orders.orders import OrderTerms
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,14 +21,14 @@ from gateway.simulator.connection import Connection
 from gateway.simulator.exchange import Exchange
 from gateway.simulator.faults import Faults
 from gateway.simulator.notices import CLIENT_ID_IN_USE
-from gateway.simulator.orders import Execution, Order
+from gateway.simulator.orders.orders import Execution, Order
 from gateway.simulator.outages import Change, Outages
 from gateway.simulator.pacing import PACE_OPTION, WAITING_MAX
-from gateway.simulator.protocol import Closed, State
 from gateway.simulator.replies import Cut, Delivery, Notice, Raw
 from gateway.simulator.requests import StartApi
 from gateway.simulator.server_options import ServerOptions
 from gateway.simulator.stage import Stage, Welcome
+from gateway.simulator.wire.protocol import Closed, State
 
 __all__ = ["ServerOptions", "Simulator"]
 

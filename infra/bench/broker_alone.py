@@ -16,11 +16,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from gateway.simulator.bars import BarBook, read_folder
 from gateway.simulator.exchange import Exchange
-from gateway.simulator.protocol import ServerProtocol
+from gateway.simulator.market.bars import BarBook, read_folder
 from gateway.simulator.requests import StartApi
 from gateway.simulator.stage import Stage
+from gateway.simulator.wire.protocol import ServerProtocol
 from infra.bench import cycles
 from infra.bench.figures import BenchFailed
 from infra.bundles import ROOT

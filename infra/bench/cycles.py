@@ -10,10 +10,10 @@ from decimal import Decimal
 from typing import Final
 
 from gateway.simulator import requests as q
-from gateway.simulator.codec import SERVER_VERSION_MAX, Hello, encode_frame, encode_hello
-from gateway.simulator.contracts import Contract
-from gateway.simulator.messages import encode_request
-from gateway.simulator.orders import OrderTerms
+from gateway.simulator.market.contracts import Contract
+from gateway.simulator.orders.orders import OrderTerms
+from gateway.simulator.wire.codec import SERVER_VERSION_MAX, Hello, encode_frame, encode_hello
+from gateway.simulator.wire.messages import encode_request
 
 CLIENT_ID: Final = 7
 ACCOUNT: Final = "DUSIM0001"

@@ -17,7 +17,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from gateway.simulator.bars import read_folder
+from gateway.simulator.market.bars import read_folder
 from gateway.simulator.requests import MarketDataRequest, PositionsRequest
 from infra.bench.bare_broker import BareBroker, bare_broker, is_answered
 from infra.bench.bare_bus import BareBus, bare_bus

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
 
-from gateway.simulator.bars import BarBook, BarsError, read_folder
+from gateway.simulator.market.bars import BarBook, BarsError, read_folder
 from infra.local.day import DayFailed
 from infra.local.demo import BUNDLED, DayUnplayable, chosen_day, play
 from infra.local.emulators import EmulatorsFailed, EmulatorsNotFound

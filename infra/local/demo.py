@@ -5,8 +5,8 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from gateway.simulator.bars import BarBook
 from gateway.simulator.broker import ExchangeOptions, InitialHolding
+from gateway.simulator.market.bars import BarBook
 from infra.local.day import EXTERNAL_QUANTITY, STRATEGIES, SYMBOL, Day, Ending
 from infra.local.solo import BUNDLED, enable_alone, table_of
 from infra.local.stack import StackName, StackOptions, running

@@ -21,11 +21,11 @@ from gateway.__main__ import commander
 from gateway.commander import Commander
 from gateway.config import Config
 from gateway.ports import Delivery, Document, Put, Reads, Write
-from gateway.simulator.bars import BarBook, read_folder
 from gateway.simulator.broker import ExchangeOptions
 from gateway.simulator.clock import VirtualClock
-from gateway.simulator.contracts import ContractTable
 from gateway.simulator.exchange import Exchange
+from gateway.simulator.market.bars import BarBook, read_folder
+from gateway.simulator.market.contracts import ContractTable
 from gateway.simulator.server import ServerOptions, Simulator
 from infra.local.bus import EmbeddedBus
 from infra.local.demo import BUNDLED

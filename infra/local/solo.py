@@ -17,8 +17,8 @@ from typing import Final
 from functions.history import CHAIN_LENGTH
 from functions.registry import STRATEGIES, load
 from gateway.ports import Put, Store
-from gateway.simulator import contracts as listed
-from gateway.simulator.bars import BarBook, read_folder
+from gateway.simulator.market import contracts as listed
+from gateway.simulator.market.bars import BarBook, read_folder
 from infra.local.synthetic import invented
 from schemas.codec import from_document, to_document
 from schemas.settings import Settings, StrategyDocument
@@ -126,7 +126,7 @@ def _keys(contract: Contract, day: date) -> list[str]:
     if len(found) < (CHAIN_LENGTH if contract.is_chain else 1):
         raise Unplayable(
             f"the simulator knows no {contract.name} on {contract.exchange}; its futures are "
-            "those in gateway/simulator/contracts.py"
+            "those in gateway/simulator/market/contracts.py"
         )
     return [listing.key for listing in found[: CHAIN_LENGTH if contract.is_chain else 1]]
 

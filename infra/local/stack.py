@@ -23,11 +23,11 @@ from gateway.bus import GoogleBus
 from gateway.config import Config
 from gateway.guard import guard
 from gateway.ports import Bus, Delivery, Store
-from gateway.simulator.bars import BarBook
 from gateway.simulator.broker import ExchangeOptions
 from gateway.simulator.clock import ClockFile, VirtualClock
-from gateway.simulator.contracts import ContractTable
 from gateway.simulator.exchange import Exchange
+from gateway.simulator.market.bars import BarBook
+from gateway.simulator.market.contracts import ContractTable
 from gateway.simulator.server import ServerOptions, Simulator
 from gateway.store import GoogleStore
 from infra.init import create_missing

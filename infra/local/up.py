@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Final
 
 from gateway.ports import Delivery
-from gateway.simulator.bars import BarBook
+from gateway.simulator.market.bars import BarBook
 from infra.local import door
 from infra.local.demo import exchange_options, half_hours
 from infra.local.stack import MODE, PROJECT, Stack, StackName, StackOptions, running

@@ -18,10 +18,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from ib_async import IB, LimitOrder, MarketOrder, Stock
 
-from gateway.simulator.bars import BarBook, Row
 from gateway.simulator.broker import ExchangeOptions, InitialHolding
 from gateway.simulator.clock import VirtualClock
 from gateway.simulator.exchange import Exchange
+from gateway.simulator.market.bars import BarBook, Row
 from gateway.simulator.server import ServerOptions, Simulator
 
 DRIVER = Path(__file__).with_name("drive_ibapi.py")

@@ -1,6 +1,6 @@
 """Orders held against the official client's own encoder and decoder at 157, each attribute alone.
 
-The same as tests/gateway/simulator/test_order_messages.py and test_echoed_orders.py do with
+The same as tests/gateway/simulator/wire/test_{order_messages,echoed_orders}.py do with
 ib_async, which reads IB's documents as we do; the official client is IB's own reading.
 """
 
@@ -11,8 +11,14 @@ from typing import Any
 
 import pytest
 
-from gateway.simulator.orders_wire import COMPLETED_ORDER, OPEN_ORDER, PLACE_ORDER, Table, Values
-from gateway.simulator.wire import FieldReader
+from gateway.simulator.wire.fields import FieldReader
+from gateway.simulator.wire.order_layouts import (
+    COMPLETED_ORDER,
+    OPEN_ORDER,
+    PLACE_ORDER,
+    Table,
+    Values,
+)
 
 VERSION = 157
 DRIVER = Path(__file__).with_name("perturb_ibapi.py")

@@ -14,7 +14,7 @@ from gateway.core.guarding import GuardTimes
 from gateway.guard import Guard, guard
 from gateway.ports import Document, Put, Unavailable
 from gateway.session import Session, SessionSettings
-from gateway.simulator.orders import OrderTerms
+from gateway.simulator.orders.orders import OrderTerms
 from infra.local.rig import CLIENT_ID, MODE, Rig
 from schemas.documents import LeaseDocument, OrderDocument
 from schemas.settings import ControlDocument, Settings

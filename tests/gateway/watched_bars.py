@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from gateway.simulator.bar_files import Row
-from gateway.simulator.bars import BarBook
 from gateway.simulator.exchange import Exchange
+from gateway.simulator.market.bar_files import Row
+from gateway.simulator.market.bars import BarBook
 from gateway.simulator.replies import Delivery
 from gateway.simulator.requests import HistoricalDataRequest
 from infra.bench.witness import WatchedExchange

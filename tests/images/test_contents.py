@@ -46,7 +46,7 @@ def test_the_functions_hold_their_bundle(containers: dict[str, Container]) -> No
 
 def test_the_simulator_holds_itself_and_invented_bars(containers: dict[str, Container]) -> None:
     bars = {f"bars/{path.name}" for path in (ROOT / "infra/local/bars").iterdir()}
-    contracts = {"gateway/simulator/example_contracts.toml"}
+    contracts = {"gateway/simulator/market/example_contracts.toml"}
     held = ours(containers["simulator"].root)
     assert held == sources("gateway/simulator") | contracts | bars
     assert not (containers["simulator"].root / "app/.venv").exists()

@@ -11,7 +11,7 @@ from decimal import Decimal
 from itertools import accumulate
 from typing import Any, Final
 
-from gateway.simulator.orders import Execution, Order
+from gateway.simulator.orders.orders import Execution, Order
 from tests.integration.gateway_process import World
 
 EXTERNAL: Final = "EXTERNAL"

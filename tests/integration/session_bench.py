@@ -11,10 +11,10 @@ from typing import Any, Final
 from gateway.core.broker import BrokerEvent, BrokerStatus, OrderReport
 from gateway.session import Session, SessionSettings
 from gateway.simulator import replies
-from gateway.simulator.bars import BarBook, Row
 from gateway.simulator.broker import ExchangeOptions
 from gateway.simulator.clock import VirtualClock
 from gateway.simulator.exchange import Exchange
+from gateway.simulator.market.bars import BarBook, Row
 from gateway.simulator.replies import Delivery, Notice
 from gateway.simulator.server import ServerOptions, Simulator
 

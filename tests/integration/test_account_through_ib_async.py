@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from ib_async import IB, Contract, Forex, Future, MarketOrder, OrderState, Stock
 
-from gateway.simulator.bars import BarBook, Row
 from gateway.simulator.broker import ExchangeOptions
 from gateway.simulator.clock import VirtualClock
 from gateway.simulator.exchange import Exchange
+from gateway.simulator.market.bars import BarBook, Row
 from gateway.simulator.server import Simulator
 
 ACCOUNT = "DUSIM0001"

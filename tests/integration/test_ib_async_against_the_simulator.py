@@ -13,10 +13,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from ib_async import IB, Contract, LimitOrder, MarketOrder, Stock, TagValue, Trade
 
-from gateway.simulator.bars import BarBook, Row
 from gateway.simulator.broker import ExchangeOptions, InitialHolding
 from gateway.simulator.clock import VirtualClock
 from gateway.simulator.exchange import Exchange
+from gateway.simulator.market.bars import BarBook, Row
 from gateway.simulator.server import ServerOptions, Simulator
 from tests.integration.clients import TIMEOUT_SECONDS, Connect, until
 

@@ -12,10 +12,10 @@ import pytest
 from ib_async import IB, Forex, Future, RealTimeBarList, Stock, TickByTickAllLast
 from ib_async.wrapper import RequestError
 
-from gateway.simulator.bars import BarBook, Row
 from gateway.simulator.broker import ExchangeOptions
 from gateway.simulator.clock import VirtualClock
 from gateway.simulator.exchange import Exchange
+from gateway.simulator.market.bars import BarBook, Row
 from gateway.simulator.server import Simulator
 from tests.integration.clients import until
 

@@ -1,6 +1,6 @@
 """Order types and times in force as ib_async 2.1.0 sends and sees them (design/ib.md 1.4, 4).
 
-How each trades is shown in tests/gateway/simulator/test_matching.py; here the wire is in between.
+How each trades: tests/gateway/simulator/orders/test_matching.py; here the wire is in between.
 """
 
 from collections.abc import AsyncIterator
@@ -12,11 +12,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from ib_async import IB, LimitOrder, Order, Stock, TagValue, Trade
 
-from gateway.simulator.bars import BarBook, Row
 from gateway.simulator.clock import VirtualClock
-from gateway.simulator.contracts import LISTINGS
 from gateway.simulator.exchange import Exchange
-from gateway.simulator.orders import OrderTerms
+from gateway.simulator.market.bars import BarBook, Row
+from gateway.simulator.market.contracts import LISTINGS
+from gateway.simulator.orders.orders import OrderTerms
 from gateway.simulator.server import ServerOptions, Simulator
 from tests.integration.clients import Connect, until
 

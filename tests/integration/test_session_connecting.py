@@ -16,7 +16,7 @@ from gateway.core.broker import Connection
 from gateway.core.orders import Approved
 from gateway.safety import Unsafe
 from gateway.session import BrokerUnavailable, NotSent, Session, SessionSettings
-from gateway.simulator.codec import FrameReader, encode_frame
+from gateway.simulator.wire.codec import FrameReader, encode_frame
 from schemas.documents import ExecutionDocument
 from schemas.values import Mode
 from tests.integration.session_bench import CLIENT_ID, PATIENCE_SECONDS, SHORT_SECONDS, Heard

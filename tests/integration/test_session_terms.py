@@ -14,8 +14,8 @@ import pytest_asyncio
 from gateway.core.broker import Span, Terms
 from gateway.session import BrokerUnavailable, Unanswered, Unresolved
 from gateway.simulator import replies, requests
-from gateway.simulator.bars import BarBook
 from gateway.simulator.broker import ExchangeOptions
+from gateway.simulator.market.bars import BarBook
 from gateway.simulator.replies import Delivery
 from schemas.values import Contract
 from tests.integration.session_bench import Bench, benched

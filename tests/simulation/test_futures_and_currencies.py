@@ -15,9 +15,9 @@ import pytest_asyncio
 
 from functions.decision import Weights
 from functions.sizing import Sized, sized
-from gateway.simulator.bars import BarBook
 from gateway.simulator.broker import ExchangeOptions
-from gateway.simulator.contracts import ContractTable, Listing, made_up_con_id
+from gateway.simulator.market.bars import BarBook
+from gateway.simulator.market.contracts import ContractTable, Listing, made_up_con_id
 from infra.local.rig import BARS, MODE, STRATEGIES, Rig, rigged
 from schemas import codec
 from schemas.documents import (

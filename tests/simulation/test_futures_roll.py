@@ -13,8 +13,8 @@ import pytest_asyncio
 from functions.answer import answer
 from functions.registry import load
 from gateway.core.together import RULE
-from gateway.simulator.bars import read_folder
 from gateway.simulator.broker import ExchangeOptions
+from gateway.simulator.market.bars import read_folder
 from infra.local.demo import BUNDLED
 from infra.local.rig import MODE, Rig, rigged
 from infra.local.solo import staged

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from gateway.simulator.bars import BarBook, read_folder
+from gateway.simulator.market.bars import BarBook, read_folder
 from infra.local.demo import BUNDLED
 from infra.local.rig import MODE, STRATEGIES, Rig, rigged, start_of_play
 from schemas.documents import OrderDocument

@@ -16,7 +16,7 @@ import pytest
 from gateway.commander import PUT_OFF_SECONDS
 from gateway.core.silence import PAUSE_SECONDS
 from gateway.session import Session, SessionSettings
-from gateway.simulator.bars import BarBook
+from gateway.simulator.market.bars import BarBook
 from gateway.simulator.virtual_loop import run_virtual
 from infra.local.rig import Rig, rigged
 from schemas.documents import RunDocument

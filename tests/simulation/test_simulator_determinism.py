@@ -20,17 +20,17 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from gateway.simulator import requests as q
-from gateway.simulator.bars import BarBook, Row
 from gateway.simulator.broker import ExchangeOptions, InitialHolding
-from gateway.simulator.codec import Hello, encode_frame, encode_hello
-from gateway.simulator.contracts import Contract
 from gateway.simulator.exchange import Exchange
-from gateway.simulator.fills import number_from
-from gateway.simulator.messages import encode_request
-from gateway.simulator.orders import OrderTerms
+from gateway.simulator.market.bars import BarBook, Row
+from gateway.simulator.market.contracts import Contract
+from gateway.simulator.orders.fills import number_from
+from gateway.simulator.orders.orders import OrderTerms
 from gateway.simulator.outages import OutagePlan
 from gateway.simulator.server import ServerOptions, Simulator
 from gateway.simulator.virtual_loop import VirtualTimeLoop, run_virtual
+from gateway.simulator.wire.codec import Hello, encode_frame, encode_hello
+from gateway.simulator.wire.messages import encode_request
 
 ROOT = Path(__file__).parents[2]
 CLIENTS = (1, 2, 3)

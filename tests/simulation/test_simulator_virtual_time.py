@@ -16,9 +16,9 @@ from ib_async import IB, MarketOrder, Stock, Trade
 
 from gateway.core.broker import Connection
 from gateway.session import BrokerUnavailable, Session, SessionSettings
-from gateway.simulator.bars import BarBook, Row
 from gateway.simulator.broker import ExchangeOptions
 from gateway.simulator.exchange import Exchange
+from gateway.simulator.market.bars import BarBook, Row
 from gateway.simulator.outages import OutagePlan
 from gateway.simulator.server import ServerOptions, Simulator
 from gateway.simulator.virtual_loop import Deadlock, VirtualTimeLoop, run_virtual

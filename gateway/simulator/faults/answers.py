@@ -7,7 +7,7 @@ from typing import Any
 from gateway.simulator.faults.selection import ClientFault, RequestFault, Selective, check_kind
 from gateway.simulator.faults.subjects import REPLY_KINDS, kind_of, symbol_of
 from gateway.simulator.replies import CurrentTime, Delivery, ExecutionDetails
-from gateway.simulator.zones import SpokenZone
+from gateway.simulator.wire.zones import SpokenZone
 
 
 @dataclass(kw_only=True, eq=False)

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Protocol
 
 from gateway.simulator.exchange import Exchange
 from gateway.simulator.faults.subjects import OrderKey
-from gateway.simulator.fills import number_from
+from gateway.simulator.orders.fills import number_from
 from gateway.simulator.replies import Delivery, Notice
 
 Action = Callable[[], object]

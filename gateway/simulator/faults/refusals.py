@@ -22,7 +22,7 @@ from gateway.simulator.notices import (
     rejected,
     unknown_cancel,
 )
-from gateway.simulator.orders import OrderState
+from gateway.simulator.orders.orders import OrderState
 from gateway.simulator.pacing import MESSAGES_PER_SECOND_MAX, Violation
 from gateway.simulator.replies import Cut, Delivery, Notice, OpenOrder
 from gateway.simulator.requests import CancelOrder, PlaceOrder

@@ -17,7 +17,7 @@ from gateway.simulator.faults.subjects import (
     perm_id,
     symbol_of,
 )
-from gateway.simulator.orders import Order
+from gateway.simulator.orders.orders import Order
 from gateway.simulator.replies import (
     CommissionReport,
     CompletedOrder,

@@ -10,7 +10,7 @@ from gateway.simulator.faults.orderings import is_live_execution
 from gateway.simulator.faults.selection import OrderFault
 from gateway.simulator.faults.subjects import OrderKey, order_key
 from gateway.simulator.notices import LOCATING, PRESET
-from gateway.simulator.orders import LOCATE
+from gateway.simulator.orders.orders import LOCATE
 from gateway.simulator.replies import Delivery, ExecutionDetails, Notice, OpenOrder, OrderStatus
 from gateway.simulator.requests import PlaceOrder
 

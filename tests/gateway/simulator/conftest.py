@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from gateway.simulator.bars import BarBook, Row, read_folder
 from gateway.simulator.broker import ExchangeOptions, InitialHolding
-from gateway.simulator.contracts import Contract
 from gateway.simulator.exchange import Exchange
-from gateway.simulator.orders import OrderTerms
+from gateway.simulator.market.bars import BarBook, Row, read_folder
+from gateway.simulator.market.contracts import Contract
+from gateway.simulator.orders.orders import OrderTerms
 from gateway.simulator.requests import PlaceOrder
 
 DAYS = (date(2025, 12, 11), date(2025, 12, 12))

@@ -9,12 +9,12 @@ import pytest
 
 from gateway.simulator import replies as r
 from gateway.simulator import requests as q
-from gateway.simulator.bars import BarBook, Row
+from gateway.simulator.account.margins import margin_change
 from gateway.simulator.broker import ExchangeOptions, InitialHolding
-from gateway.simulator.contracts import Contract, ContractTable, Listing
 from gateway.simulator.exchange import Exchange
-from gateway.simulator.margins import margin_change
-from gateway.simulator.orders import OrderTerms
+from gateway.simulator.market.bars import BarBook, Row
+from gateway.simulator.market.contracts import Contract, ContractTable, Listing
+from gateway.simulator.orders.orders import OrderTerms
 
 At = Callable[..., datetime]
 SAP = Listing(14204, "SAP", "IBIS", "SAP SE", "COMMON", "EUR")

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from gateway.simulator.bars import BarBook
 from gateway.simulator.command_line import (
     RULES,
     FaultOption,
@@ -15,7 +14,8 @@ from gateway.simulator.command_line import (
     parser,
     server_options,
 )
-from gateway.simulator.fill_models import fill_model
+from gateway.simulator.market.bars import BarBook
+from gateway.simulator.orders.fill_models import fill_model
 from gateway.simulator.outages import OutagePlan
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from gateway.simulator.bars import BarBook
-from gateway.simulator.codec import Hello, encode_frame, encode_hello
 from gateway.simulator.connection import FAREWELL_SECONDS_MAX
 from gateway.simulator.exchange import Exchange
+from gateway.simulator.market.bars import BarBook
 from gateway.simulator.server import ServerOptions, Simulator
 from gateway.simulator.virtual_loop import VirtualTimeLoop, run_virtual
+from gateway.simulator.wire.codec import Hello, encode_frame, encode_hello
 
 At = Callable[..., datetime]
 Play = Callable[..., float]

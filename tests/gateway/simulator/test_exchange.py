@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from gateway.simulator import replies as r
 from gateway.simulator import requests as q
-from gateway.simulator.bars import BarBook
 from gateway.simulator.broker import ExchangeOptions, InitialHolding
-from gateway.simulator.contracts import Contract
 from gateway.simulator.exchange import Exchange
-from gateway.simulator.messages import encode_reply
-from gateway.simulator.orders import OrderTerms
+from gateway.simulator.market.bars import BarBook
+from gateway.simulator.market.contracts import Contract
+from gateway.simulator.orders.orders import OrderTerms
+from gateway.simulator.wire.messages import encode_reply
 
 Say = Callable[..., list[Any]]
 At = Callable[..., datetime]

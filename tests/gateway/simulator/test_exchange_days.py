@@ -9,13 +9,13 @@ import pytest
 
 from gateway.simulator import replies as r
 from gateway.simulator import requests as q
-from gateway.simulator.bars import BarBook, Row
 from gateway.simulator.broker import ExchangeOptions
-from gateway.simulator.contracts import Contract
 from gateway.simulator.exchange import Exchange
-from gateway.simulator.messages import encode_reply
-from gateway.simulator.orders import OrderTerms
+from gateway.simulator.market.bars import BarBook, Row
+from gateway.simulator.market.contracts import Contract
+from gateway.simulator.orders.orders import OrderTerms
 from gateway.simulator.replies import Delivery
+from gateway.simulator.wire.messages import encode_reply
 
 At = Callable[..., datetime]
 SPY = Contract(symbol="SPY", security_type="STK", exchange="SMART", currency="USD")

@@ -19,12 +19,12 @@ from hypothesis import strategies as st
 
 from gateway.simulator import replies as r
 from gateway.simulator import requests as q
-from gateway.simulator.bars import BarBook, Row
 from gateway.simulator.broker import ExchangeOptions, InitialHolding
-from gateway.simulator.contracts import Contract
 from gateway.simulator.exchange import Exchange
-from gateway.simulator.hours import new_york
-from gateway.simulator.orders import PENDING_CANCEL, Order, OrderTerms
+from gateway.simulator.market.bars import BarBook, Row
+from gateway.simulator.market.contracts import Contract
+from gateway.simulator.market.hours import new_york
+from gateway.simulator.orders.orders import PENDING_CANCEL, Order, OrderTerms
 from gateway.simulator.stage import Stage
 
 Listener = Callable[[list[r.Delivery]], None]

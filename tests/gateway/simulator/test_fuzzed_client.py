@@ -17,21 +17,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.simulator import requests as q
-from gateway.simulator.bars import BarBook, Row
 from gateway.simulator.broker import ExchangeOptions, InitialHolding
-from gateway.simulator.codec import FrameReader, Hello, encode_frame, encode_hello
-from gateway.simulator.contracts import Contract
 from gateway.simulator.exchange import Exchange
-from gateway.simulator.messages import (
+from gateway.simulator.market.bars import BarBook, Row
+from gateway.simulator.market.contracts import Contract
+from gateway.simulator.orders.orders import OrderTerms
+from gateway.simulator.stage import Stage
+from gateway.simulator.wire.codec import FrameReader, Hello, encode_frame, encode_hello
+from gateway.simulator.wire.messages import (
     READ_REQUEST,
     UNSUPPORTED,
     WRITE_REQUEST,
     decode_reply,
     encode_request,
 )
-from gateway.simulator.orders import OrderTerms
-from gateway.simulator.protocol import Closed, ServerProtocol, State
-from gateway.simulator.stage import Stage
+from gateway.simulator.wire.protocol import Closed, ServerProtocol, State
 
 TEXTS = st.sampled_from(
     [

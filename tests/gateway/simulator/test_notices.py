@@ -9,9 +9,9 @@ import pytest
 from gateway.simulator import notices
 from gateway.simulator import replies as r
 from gateway.simulator import requests as q
-from gateway.simulator.contracts import Contract
 from gateway.simulator.faults.refusals import REJECTIONS
-from gateway.simulator.orders import OrderTerms
+from gateway.simulator.market.contracts import Contract
+from gateway.simulator.orders.orders import OrderTerms
 
 Say = Callable[..., list[Any]]
 

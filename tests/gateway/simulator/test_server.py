@@ -12,14 +12,14 @@ from typing import Any, ClassVar
 
 import pytest
 
-from gateway.simulator.bars import BarBook
 from gateway.simulator.broker import ExchangeOptions
 from gateway.simulator.clock import VirtualClock
-from gateway.simulator.codec import Hello, encode_frame, encode_hello
 from gateway.simulator.exchange import Exchange
-from gateway.simulator.messages import encode_request
+from gateway.simulator.market.bars import BarBook
 from gateway.simulator.requests import HistoricalDataRequest, PlaceOrder, PositionsRequest
 from gateway.simulator.server import ServerOptions, Simulator
+from gateway.simulator.wire.codec import Hello, encode_frame, encode_hello
+from gateway.simulator.wire.messages import encode_request
 
 LIMIT_SECONDS = 60
 At = Callable[..., datetime]

@@ -11,12 +11,10 @@ from typing import Any, cast
 
 import pytest
 
-from gateway.simulator.bars import BarBook
 from gateway.simulator.broker import ExchangeOptions
 from gateway.simulator.clock import VirtualClock
-from gateway.simulator.codec import Hello, encode_frame, encode_hello
 from gateway.simulator.exchange import Exchange
-from gateway.simulator.messages import encode_request
+from gateway.simulator.market.bars import BarBook
 from gateway.simulator.outages import OutagePlan
 from gateway.simulator.requests import (
     CompletedOrdersRequest,
@@ -26,6 +24,8 @@ from gateway.simulator.requests import (
 )
 from gateway.simulator.server import ServerOptions, Simulator
 from gateway.simulator.virtual_loop import VirtualTimeLoop, run_virtual
+from gateway.simulator.wire.codec import Hello, encode_frame, encode_hello
+from gateway.simulator.wire.messages import encode_request
 
 At = Callable[..., datetime]
 MakeOrder = Callable[..., PlaceOrder]

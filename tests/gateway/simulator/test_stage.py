@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from gateway.simulator.bars import BarBook
 from gateway.simulator.broker import ExchangeOptions
 from gateway.simulator.exchange import Exchange
 from gateway.simulator.faults import FaultError
+from gateway.simulator.market.bars import BarBook
 from gateway.simulator.replies import Delivery, ExecutionDetails, Notice, Position, PositionEnd
 from gateway.simulator.requests import OpenOrdersRequest, PlaceOrder, PositionsRequest
 from gateway.simulator.stage import Stage, Welcome

@@ -1,6 +1,6 @@
 """The simulator driven without a socket: every cycle ends, every midnight is passed."""
 
-from gateway.simulator.bars import read_folder
+from gateway.simulator.market.bars import read_folder
 from infra.bench.broker_alone import play
 from infra.bench.broker_figures import MARKET
 

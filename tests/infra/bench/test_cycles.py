@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.simulator.codec import FrameReader, encode_frame
-from gateway.simulator.messages import decode_request
 from gateway.simulator.requests import PlaceOrder
+from gateway.simulator.wire.codec import FrameReader, encode_frame
+from gateway.simulator.wire.messages import decode_request
 from infra.bench import cycles
 from infra.bench.echo import frame_of
 

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from gateway.simulator import requests as q
-from gateway.simulator.contracts import Contract
-from gateway.simulator.orders import OrderTerms
+from gateway.simulator.market.contracts import Contract
+from gateway.simulator.orders.orders import OrderTerms
 from infra.bench import report
 from infra.bench.counts import DayCounts, difference, median
 from infra.bench.figures import Sample

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from gateway.simulator.bars import read_folder
+from gateway.simulator.market.bars import read_folder
 from infra.local import day
 from infra.local.day import Day, DayFailed, Ending
 from infra.local.demo import BUNDLED, chosen_day, exchange_options, half_hours

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from gateway.simulator.bars import BarBook, Row
+from gateway.simulator.market.bars import BarBook, Row
 from infra.local.demo import DayUnplayable, chosen_day, exchange_options, half_hours
 from schemas.new_york import NEW_YORK
 

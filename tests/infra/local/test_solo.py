@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from functions.registry import STRATEGIES, specs
-from gateway.simulator.bars import BarBook, read_folder
+from gateway.simulator.market.bars import BarBook, read_folder
 from infra.init import create_missing
 from infra.local.__main__ import main
 from infra.local.solo import (

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from gateway.ports import Delivery
-from gateway.simulator.bars import read_folder
 from gateway.simulator.broker import ExchangeOptions
+from gateway.simulator.market.bars import read_folder
 from infra.local.demo import BUNDLED
 from infra.local.stack import Stack, StackFailed, StackOptions, running
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.simulator.bars import read_folder
+from gateway.simulator.market.bars import read_folder
 from infra.local import synthetic
 from infra.local.demo import BUNDLED
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from gateway.ports import Delivery, Put
-from gateway.simulator.bars import read_folder
 from gateway.simulator.broker import ExchangeOptions
+from gateway.simulator.market.bars import read_folder
 from infra.local.demo import BUNDLED
 from infra.local.stack import Stack, StackOptions, running
 from infra.local.watchers import over_loop

@@ -4,7 +4,6 @@ from typing import Any
 import pytest
 
 from gateway.simulator.faults import FaultError
-from gateway.simulator.messages import encode_reply
 from gateway.simulator.replies import ExecutionDetails
 from gateway.simulator.requests import (
     AccountUpdatesRequest,
@@ -16,6 +15,7 @@ from gateway.simulator.requests import (
     OpenOrdersRequest,
     PositionsRequest,
 )
+from gateway.simulator.wire.messages import encode_reply
 
 Play = Any
 

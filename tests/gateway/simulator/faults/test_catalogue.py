@@ -12,15 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.simulator import requests as q
-from gateway.simulator.bars import BarBook
 from gateway.simulator.broker import ExchangeOptions, InitialHolding
-from gateway.simulator.contracts import Contract
 from gateway.simulator.exchange import Exchange
 from gateway.simulator.faults import FAULTS, Welcome, markdown_table
-from gateway.simulator.messages import encode_reply
-from gateway.simulator.orders import OrderTerms
+from gateway.simulator.market.bars import BarBook
+from gateway.simulator.market.contracts import Contract
+from gateway.simulator.orders.orders import OrderTerms
 from gateway.simulator.replies import Cut, Delivery, Raw
 from gateway.simulator.stage import Stage
+from gateway.simulator.wire.messages import encode_reply
 
 NEEDED: dict[str, dict[str, Any]] = {
     "refused_requests": {"kind": "executions"},

@@ -2,11 +2,11 @@ from typing import Any
 
 import pytest
 
-from gateway.simulator.codec import FrameReader
 from gateway.simulator.faults import FaultError, Welcome
-from gateway.simulator.messages import encode_reply
 from gateway.simulator.replies import CommissionReport, Cut, ManagedAccounts, Miscounted, Raw
 from gateway.simulator.requests import CurrentTimeRequest
+from gateway.simulator.wire.codec import FrameReader
+from gateway.simulator.wire.messages import encode_reply
 
 Play = Any
 
