@@ -1,6 +1,5 @@
 """Firestore by the types of `schemas.documents`: what the commander reads and writes it through."""
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
@@ -72,11 +71,19 @@ class Archive:
 
     async def settings(self) -> Settings:
         """`config/common` overlaid by `config/{mode}`; a wrong field is told with its document."""
-        paths = [path_of(Settings, name=name) for name in (COMMON, self.mode)]
-        common, own = await asyncio.gather(*map(self.store.get, paths))
-        for path, data in zip(paths, (common, own), strict=True):
-            self._decoded(Settings, path, data or {})
-        return self._decoded(Settings, " with ".join(paths), overlaid(common, own))
+        return self._overlaid(await self.store.read(self._config_paths))
+
+    async def settings_and_control(
+        self,
+    ) -> tuple[Settings | codec.Invalid, ControlDocument | codec.Invalid]:
+        """Both in one call, or for each why it cannot be read; an absent control is a halt."""
+        path = path_of(ControlDocument, mode=self.mode)
+        found = await self.store.read([*self._config_paths, path])
+        data = found[path]
+        return (
+            _or_invalid(lambda: self._overlaid(found)),
+            _or_invalid(lambda: self._decoded(ControlDocument, path, {} if data is None else data)),
+        )
 
     async def strategies(self) -> tuple[dict[str, StrategyDocument], list[str]]:
         """All of `strategies/`, and a sentence for each that cannot be read.
@@ -95,13 +102,8 @@ class Archive:
                 wrong.append(str(error))
         return read, wrong
 
-    async def control(self) -> ControlDocument:
-        """`control/{mode}`; absent it is halted."""
-        path = path_of(ControlDocument, mode=self.mode)
-        return await self.read(ControlDocument, path) or ControlDocument()
-
     async def control_or_halt(self) -> ControlDocument:
-        """The same; with a wrong word in it, too, it is halted."""
+        """`control/{mode}`; absent or with a wrong word in it, it is halted."""
         path = path_of(ControlDocument, mode=self.mode)
         return control_or_halt(path, await self.store.get(path))
 
@@ -148,6 +150,16 @@ class Archive:
         found = await self.store.find("executions", "order_ref", order.order_ref)
         return whole(order, (decoded(ExecutionDocument, *one) for one in found.items()))
 
+    @property
+    def _config_paths(self) -> list[str]:
+        return [path_of(Settings, name=name) for name in (COMMON, self.mode)]
+
+    def _overlaid(self, found: Reads) -> Settings:
+        for path in self._config_paths:
+            self._decoded(Settings, path, found[path] or {})
+        common, own = (found[path] for path in self._config_paths)
+        return self._decoded(Settings, " with ".join(self._config_paths), overlaid(common, own))
+
     def _decoded[T](self, kind: type[T], path: str, data: Document) -> T:
         """The typed document; the same object as long as the data are the same."""
         known = self._last.get(path)
@@ -175,6 +187,13 @@ def decoded[T](kind: type[T], path: str, data: Document) -> T:
         if isinstance(number, Decimal) and not number.is_finite():
             raise codec.Invalid(f"{path}: {one.name}: must be a finite number, not {number}")
     return document
+
+
+def _or_invalid[T](read: Callable[[], T]) -> T | codec.Invalid:
+    try:
+        return read()
+    except codec.Invalid as error:
+        return error
 
 
 def control_or_halt(path: str, data: Document | None) -> ControlDocument:

@@ -5,7 +5,7 @@ One task works on it at a time (the commander's loop), so nothing here needs a l
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, Literal
@@ -28,6 +28,7 @@ from gateway.session import Session
 from schemas.codec import Invalid
 from schemas.documents import (
     ActivityDocument,
+    BarsDocument,
     BrokerPositionsDocument,
     RefusalEntry,
     RunDocument,
@@ -70,6 +71,8 @@ class Floor:
     persisted: Desk
     last_closes: dict[int, Price] = field(default_factory=dict)
     refused: set[tuple[str, int, tuple[str, ...], str]] = field(default_factory=set)
+    bars: dict[str, BarsDocument] = field(default_factory=dict)
+    """Kept bars by path, as they were read from Firestore; nobody but the commander writes them."""
     opened: dict[str, RunDocument] = field(default_factory=dict)
     """Runs whose net is due and that wait for no strategy's answer, by run_id."""
     untold: list[Report] = field(default_factory=list)
@@ -177,8 +180,8 @@ class Floor:
         stay as they were.
         """
         archive = self.doors.archive
-        (strategies, wrong), settings, control = await asyncio.gather(
-            archive.strategies(), _or_invalid(archive.settings), _or_invalid(archive.control)
+        (strategies, wrong), (settings, control) = await asyncio.gather(
+            archive.strategies(), archive.settings_and_control()
         )
         if isinstance(settings, Invalid):
             wrong.append(str(settings))
@@ -277,11 +280,3 @@ class Floor:
 
     def _settle(self, reading: Reading) -> None:
         self.desk = reconcile.settle(self.desk, reading, self.now)
-
-
-async def _or_invalid[T](read: Callable[[], Awaitable[T]]) -> T | Invalid:
-    """What is read, or what is wrong with it."""
-    try:
-        return await read()  # not called before it runs: cancelled first, it would be left over
-    except Invalid as error:
-        return error

@@ -120,6 +120,9 @@ class Store(Protocol):
     async def get(self, path: str) -> Document | None:
         """The document, or None. Raises `ValueError` for a path with an odd number of segments."""
 
+    async def read(self, paths: Sequence[str]) -> Reads:
+        """Several documents as they are at one moment, in one call; None for an absent one."""
+
     async def list(self, collection: str) -> Mapping[str, Document]:
         """All documents directly in a collection, path -> document, ordered by path."""
 

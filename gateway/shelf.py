@@ -112,10 +112,13 @@ async def write(floor: Floor, found: Iterable[Found]) -> None:
 
 
 def to_write(floor: Floor, found: Iterable[Found]) -> dict[str, BarsDocument]:
-    """The documents that are new, by path."""
-    return {
+    """The documents that are new, by path; what was read before counts no more."""
+    documents = {
         _path(floor, one.bars.contract, one.spec): one.document for one in found if one.document
     }
+    for path in documents:
+        floor.bars.pop(path, None)
+    return documents
 
 
 def fits_one_commit(documents: Mapping[str, BarsDocument]) -> bool:
@@ -188,11 +191,17 @@ async def _told(floor: Floor, contract: Contract, spec: BarSpec, duration: str) 
 
 async def _kept(floor: Floor, contract: Contract, spec: BarSpec) -> BarsDocument | None:
     """What is kept, if it can be read: a broken document is written anew."""
+    path = _path(floor, contract, spec)
+    if path in floor.bars:
+        return floor.bars[path]
     try:
-        return await floor.doors.archive.read(BarsDocument, _path(floor, contract, spec))
+        kept = await floor.doors.archive.read(BarsDocument, path)
     except Invalid as error:
         log.warning("bars are read anew: %s", error)
         return None
+    if kept is not None:
+        floor.bars[path] = kept
+    return kept
 
 
 def _path(floor: Floor, contract: Contract, spec: BarSpec) -> str:

@@ -92,6 +92,13 @@ class GoogleStore:
         document: Document | None = _plain(snapshot.to_dict())
         return document
 
+    async def read(self, paths: Sequence[str]) -> Reads:
+        """Several documents in one call; see `gateway.ports.Store.read`."""
+        for path in paths:
+            check_document_path(path)
+        async with _answered(", ".join(paths), self._settings.call_deadline_seconds):
+            return await self._read(paths)
+
     async def list(self, collection: str) -> Mapping[str, Document]:
         """All documents directly in a collection, path -> document, ordered by path."""
         check_collection_path(collection)
@@ -194,7 +201,7 @@ class GoogleStore:
             raise
 
     async def _read(
-        self, paths: Sequence[str], transaction: firestore.AsyncTransaction
+        self, paths: Sequence[str], transaction: firestore.AsyncTransaction | None = None
     ) -> dict[str, Document | None]:
         documents: dict[str, Document | None] = dict.fromkeys(paths)
         references = [self._client.document(path) for path in documents]

@@ -24,7 +24,7 @@ _RESERVED = re.compile(r"__.*__", re.DOTALL)
 _NAME_OVERHEAD_BYTES = 16
 _MAP_OVERHEAD_BYTES = 32
 _FIXED_BYTES: Final[Mapping[type, int]] = {float: 8, bool: 1, NoneType: 1}
-"""What has one size and is always accepted; most of what is stored, as columns of bars."""
+"""What has one size and is always accepted, as columns of bars."""
 
 
 def check_document_path(path: str) -> None:
@@ -112,9 +112,8 @@ def _map_bytes(data: dict[Any, Any], where: str, depth: int) -> int:
     for key, value in data.items():
         if not isinstance(key, str):
             raise ValueError(f"{where}: the key {key!r} is {_kind(key)}, not str")
-        _check_key(key, where)
-        size += _string_bytes(key, where)
-        size += _FIXED_BYTES.get(type(value)) or _value_bytes(value, f"{where}.{key}", depth + 1)
+        size += _field_name_bytes(key) or _check_key(key, where)
+        size += _plain_bytes(value) or _value_bytes(value, f"{where}.{key}", depth + 1)
     return size
 
 
@@ -124,8 +123,15 @@ def _array_bytes(values: Iterable[object], where: str, depth: int) -> int:
     for value in values:
         if isinstance(value, list | tuple):
             raise ValueError(f"{where}: a list directly inside a list cannot be stored")
-        size += _FIXED_BYTES.get(type(value)) or _value_bytes(value, where, depth + 1)
+        size += _plain_bytes(value) or _value_bytes(value, where, depth + 1)
     return size
+
+
+def _plain_bytes(value: object) -> int:
+    """The size of most of what is stored, quickly; 0 for what has to be looked at."""
+    if type(value) is str:
+        return len(value) + 1 if value.isascii() else 0
+    return _FIXED_BYTES.get(type(value), 0)
 
 
 def _check_depth(where: str, depth: int) -> None:
@@ -133,14 +139,24 @@ def _check_depth(where: str, depth: int) -> None:
         raise ValueError(f"{where[:200]}: nested deeper than {DEPTH_MAX} levels")
 
 
-def _check_key(key: str, where: str) -> None:
-    if not _is_field_name(key):
+def _check_key(key: str, where: str) -> int:
+    """The size of a field name. Raises `ValueError` for what is none."""
+    _string_bytes(key, where)
+    size = _field_name_bytes(key)
+    if not size:
         raise ValueError(f"{where}: {key[:40]!r} is no valid field name")
+    return size
 
 
 @functools.lru_cache(maxsize=4_096)
-def _is_field_name(key: str) -> bool:
-    return 0 < len(key.encode()) <= ID_BYTES_MAX and not _RESERVED.fullmatch(key)
+def _field_name_bytes(key: str) -> int:
+    """The size of a field name, 0 for what is none: most of them come again and again."""
+    try:
+        size = len(key.encode())
+    except UnicodeEncodeError:
+        return 0
+    is_name = 0 < size <= ID_BYTES_MAX and not _RESERVED.fullmatch(key)
+    return size + 1 if is_name else 0
 
 
 def _string_bytes(value: str, where: str) -> int:

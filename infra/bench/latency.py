@@ -22,7 +22,7 @@ from gateway.simulator.requests import MarketDataRequest, PositionsRequest
 from infra.bench.bare_broker import BareBroker, bare_broker, is_answered
 from infra.bench.bare_bus import BareBus, bare_bus
 from infra.bench.figures import Sample, busiest_second, summed
-from infra.bench.orders import Orders, Passage
+from infra.bench.orders import STRATEGY, Orders, Passage
 from infra.bench.peaks import peaks_of_children
 from infra.local.demo import BUNDLED, chosen_day, exchange_options, half_hours
 from infra.local.stack import StackName, StackOptions, running
@@ -89,10 +89,14 @@ class Latency:
 
 
 def options() -> StackOptions:
-    """A flat account, half an hour after the opening of the bundled day, standing still."""
+    """A flat account, half an hour after the opening of the bundled day, standing still.
+
+    Market messages go to the one strategy that they are for, as the cloud's filters have it.
+    """
     bars = read_folder(BUNDLED)
     starts, _ = half_hours(bars, chosen_day(bars, None))
-    return StackOptions(bars, starts[1], exchange_options(bars, starts[1], Decimal(0)))
+    exchange = exchange_options(bars, starts[1], Decimal(0))
+    return StackOptions(bars, starts[1], exchange, listening=frozenset({STRATEGY}))
 
 
 async def measured(name: StackName, rounds: int) -> Latency:

@@ -109,6 +109,7 @@ class Tally:
         watches: tuple[tuple[object, str, Callable[[_Method], _Method]], ...] = (
             (bus, "publish", self._publish),
             (store, "get", self._get),
+            (store, "read", self._read),
             (store, "list", self._query),
             (store, "find", self._query),
             (store, "newest", self._query),
@@ -134,6 +135,13 @@ class Tally:
         async def watched(path: str) -> Any:
             self.moments.append(Moment("store", path, reads=1))
             return await get(path)
+
+        return watched
+
+    def _read(self, read: "_Method") -> "_Method":
+        async def watched(paths: Sequence[str]) -> Any:
+            self.moments.append(Moment("store", paths[0], reads=len(paths)))
+            return await read(paths)
 
         return watched
 

@@ -104,6 +104,11 @@ class Wire:
         self._check()
         return await self.store.get(path)
 
+    async def read(self, paths: Sequence[str]) -> Reads:
+        """See `gateway.ports.Store.read`."""
+        self._check()
+        return await self.store.read(paths)
+
     async def list(self, collection: str) -> Mapping[str, Document]:
         """See `gateway.ports.Store.list`."""
         self._check()

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from functions.answer import answer
-from functions.registry import WATCHERS, load, specs
+from functions.registry import WATCHERS, StrategySpec, load, specs
 from gateway.__main__ import commander
 from gateway.bus import GoogleBus
 from gateway.config import Config
@@ -62,6 +62,8 @@ class StackOptions:
     `contracts` are those that the broker knows, None for the simulator's own.
     `speed` is virtual seconds per real second; 0 stands still until somebody advances the clock.
     `guarded` starts the guard too, which lives by the wall's clock and so has no part in a play.
+    `listening` are the strategies that are pushed market messages, None for all: Google's emulator
+    ignores filters, so each message goes to every one of them and not, as in the cloud, to one.
     """
 
     bars: BarBook
@@ -70,6 +72,7 @@ class StackOptions:
     speed: float = 0.0
     guarded: bool = False
     contracts: ContractTable | None = None
+    listening: frozenset[str] | None = None
 
 
 @dataclass(slots=True)
@@ -124,7 +127,7 @@ async def running(name: StackName, options: StackOptions) -> AsyncIterator[Stack
 
 
 async def _embedded(parts: AsyncExitStack, options: StackOptions, folder: Path) -> Stack:
-    wanted = topology(MODE, specs())
+    wanted = topology(MODE, _listening(options))
     simulator = await _simulator(parts, options, folder)
     bus = EmbeddedBus(folder / "bus.sqlite", wanted)
     parts.push_async_callback(bus.close)
@@ -143,7 +146,7 @@ async def _embedded(parts: AsyncExitStack, options: StackOptions, folder: Path) 
 
 
 async def _emulated(parts: AsyncExitStack, options: StackOptions, folder: Path) -> Stack:
-    wanted = topology(MODE, specs())
+    wanted = topology(MODE, _listening(options))
     emulators = await parts.enter_async_context(Emulators(PROJECT))
     simulator = await _simulator(parts, options, folder)
     _enter_environment(parts, emulators.env)
@@ -189,6 +192,12 @@ def _enter_environment(parts: AsyncExitStack, variables: Mapping[str, str]) -> N
         os.environ.update({name: before[name] for name in variables if name in before})
 
     parts.callback(restore)
+
+
+def _listening(options: StackOptions) -> Mapping[str, StrategySpec]:
+    known = specs()
+    names = known if options.listening is None else [n for n in known if n in options.listening]
+    return {name: known[name] for name in names}
 
 
 async def _simulator(parts: AsyncExitStack, options: StackOptions, folder: Path) -> Simulator:

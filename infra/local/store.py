@@ -78,6 +78,13 @@ class EmbeddedStore:
         with _available():
             return self._read(path)[1]
 
+    async def read(self, paths: Sequence[str]) -> Reads:
+        """Several documents in one call; see `gateway.ports.Store.read`."""
+        for path in paths:
+            check_document_path(path)
+        await _yield_once()
+        return self._snapshot(paths)[1]
+
     async def list(self, collection: str) -> Mapping[str, Document]:
         """All documents directly in a collection, path -> document, ordered by path."""
         check_collection_path(collection)

@@ -69,6 +69,13 @@ async def test_an_absent_document_is_none(store: Store) -> None:
     assert await store.get("runs/r1") is None
 
 
+async def test_several_documents_are_read_at_once_the_absent_ones_as_none(store: Store) -> None:
+    await store.commit([Put("runs/r1", EVERY_TYPE), Put("config/paper", {"a": 1})])
+    found = await store.read(["config/paper", "runs/r0", "runs/r1", "runs/r0"])
+    assert found == {"config/paper": {"a": 1}, "runs/r0": None, "runs/r1": EVERY_TYPE}
+    assert await store.read([]) == {}
+
+
 async def test_an_empty_document_is_there(store: Store) -> None:
     await store.commit([Create("runs/r1", {})])
     assert await store.get("runs/r1") == {}

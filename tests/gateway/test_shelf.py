@@ -78,6 +78,24 @@ async def test_a_run_that_can_find_nothing_new_asks_nothing(rig: Rig) -> None:
     assert asked(watched) == []
 
 
+async def test_kept_bars_are_read_once_until_they_are_written_anew(rig: Rig) -> None:
+    """Nobody but the commander writes them, so what it read stays true."""
+    await rig.start()
+    assert rig.chief is not None
+    remembered = rig.chief.floor.bars
+    first = await shown(rig, "r1")
+    assert remembered == {}
+    assert await shown(rig, "r2") == first
+    assert len(remembered) == 2
+    document = await kept(rig)
+    cut = {name: getattr(document, name)[:-1] for name in COLUMNS}
+    await rig.put(replace(document, **cut), mode=MODE, bars="SPY-756733-30mins")
+    assert await shown(rig, "r3") == first
+    await rig.advance(minutes=31)
+    assert (await shown(rig, "r4"))["SPY"].time[:-1] == first["SPY"].time
+    assert remembered == {}
+
+
 @pytest.mark.parametrize("spec", [HALF_HOURS, BarSpec("1 day", "20 D", 1)])
 async def test_bars_that_were_kept_are_those_that_a_whole_reading_tells(spec: BarSpec) -> None:
     """A strategy decides the same, whether the gateway has run for days or just begun."""

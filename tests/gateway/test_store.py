@@ -39,6 +39,7 @@ async def store(host: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sto
     "call",
     [
         pytest.param(lambda store: store.get("runs/r1"), id="get"),
+        pytest.param(lambda store: store.read(["runs/r1", "runs/r2"]), id="read"),
         pytest.param(lambda store: store.list("runs"), id="list"),
         pytest.param(lambda store: store.find("runs", "state", "DONE"), id="find"),
         pytest.param(lambda store: store.commit([Create("runs/r1", {})]), id="commit"),
