@@ -1,0 +1,102 @@
+"""Run the cases: `python -m gateway.simulator.conformance --port 4002`."""
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from gateway.simulator.conformance.case import Case, Result
+from gateway.simulator.conformance.catalogue import CASES
+from gateway.simulator.conformance.command_line import (
+    NOTHING,
+    chosen,
+    listed,
+    parser,
+    setting_of,
+)
+from gateway.simulator.conformance.report import (
+    EXIT_COULD_NOT_RUN,
+    EXIT_SAME,
+    Report,
+    ReportError,
+    baseline,
+    compared,
+    from_json,
+    lines,
+    summary,
+    to_json,
+)
+from gateway.simulator.conformance.runner import Run
+from gateway.simulator.conformance.safety import CannotRun
+
+
+def main(arguments: Sequence[str] | None = None, cases: Sequence[Case] = CASES) -> int:
+    """Parse the options, run the cases, report; returns the exit code."""
+    options = parser().parse_args(arguments)
+    if options.list:
+        _say(listed(cases))
+        return EXIT_SAME
+    try:
+        run = Run(setting_of(options), chosen(options, cases), _progress)
+        other = _other(options.against)
+    except (CannotRun, ReportError, OSError) as error:
+        return _failed(error)
+    code = _played(run)
+    report = run.report
+    _say(report.cleaning)
+    print(summary(report))
+    if other is not None:
+        _say(compared(report, other, options.against or "the simulator"))
+    if options.json is not None:
+        try:
+            options.json.write_text(to_json(report), "utf-8")
+        except OSError as error:
+            return _failed(error)
+    return report.exit_code if code == EXIT_SAME else code
+
+
+def _played(run: Run) -> int:
+    """Run it to its end, or to Ctrl-C; either way it cleans up."""
+    print(f"{len(run.cases)} cases at {run.setting.host}:{run.setting.port}", flush=True)
+    try:
+        asyncio.run(_play(run))
+    except CannotRun as error:
+        return _failed(error)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        print("gateway.simulator.conformance: broken off", file=sys.stderr)
+        return EXIT_COULD_NOT_RUN
+    return EXIT_SAME
+
+
+async def _play(run: Run) -> Report:
+    task = asyncio.current_task()
+    assert task is not None  # inside a coroutine there is one
+    with contextlib.suppress(NotImplementedError):  # Windows has no signals to wait for
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await run.play()
+
+
+def _other(against: str | None) -> Report | None:
+    if against == NOTHING:
+        return None
+    return baseline() if against is None else from_json(Path(against).read_text("utf-8"))
+
+
+def _progress(result: Result) -> None:
+    _say(lines(result))
+
+
+def _say(texts: Iterator[str] | Sequence[str]) -> None:
+    for text in texts:
+        print(text, flush=True)
+
+
+def _failed(error: Exception) -> int:
+    print(f"gateway.simulator.conformance: {error}", file=sys.stderr)
+    return EXIT_COULD_NOT_RUN
+
+
+if __name__ == "__main__":
+    sys.exit(main())
