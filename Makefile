@@ -5,7 +5,7 @@ KILLS ?= 200
 SOURCES := $(wildcard schemas functions gateway infra)
 # The simulator and the local stacks are products of their own; their tests take half of the time.
 UNIT := $(wildcard tests/schemas tests/functions tests/gateway/core tests/gateway/test_*.py tests/infra/test_*.py tests/test_*.py)
-SIDE_BY_SIDE := $(wildcard tests/gateway/simulator tests/infra/bench tests/infra/local tests/simulation)
+SIDE_BY_SIDE := $(wildcard tests/gateway/simulator tests/infra/bench tests/infra/clients tests/infra/local tests/simulation)
 WHOLE := $(wildcard tests/clients tests/conformance tests/integration tests/system)
 
 RUN := .venv/bin/python
@@ -56,7 +56,7 @@ image-test: setup ## build the images with buildah and run them, as root on Debi
 plan: setup ## what Terraform would change in your project: MODE=paper|live, with your credentials
 	@bin/plan "$(MODE)"
 
-test-clients: setup ## one script against the simulator, played by ib_async and by IB's own client
+test-clients: setup ## one script against the simulator, played by five clients that no one here wrote
 	REQUIRE_CLIENTS=1 $(PYTEST) tests/clients
 
 test-kill: setup ## SIGKILL of the real gateway over Google's emulators, some 16 minutes: [KILLS=200]
@@ -82,5 +82,5 @@ lock: ## write requirements/*.txt anew from pyproject.toml: [UPGRADE=1]
 	@rm -rf .venv-lock
 
 clean: ## remove what the other targets made
-	rm -rf .google-provider .local/images .venv .venv-ibapi .venv-infra .venv-lock .venv-mutants .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .google-provider .local/images .venv .venv-* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

@@ -1,21 +1,41 @@
 """What the official client makes of orders, in its own environment, without a network.
 
-Reads from standard input a JSON list of messages, each a list of texts: openOrder, completedOrder.
-Writes one JSON object. `sent`: attribute of Order or Contract to the fields of placeOrder when it
-alone is changed, "" for the unchanged order. `read`: for each message the attributes of the Order.
+Run as `python perturb_ibapi.py VERSION` by 9.81.1.post1 or a build of 2026, for the server version
+that it shall believe in. Writes one JSON object. `sent`: for each kind of order the attributes of
+Order or Contract with the fields of placeOrder when one alone is changed, "" for the unchanged
+order; `refused`: attributes that the client refuses to send at this version.
 """
 
 import json
+import math
 import sys
+from decimal import Decimal
 from typing import Any
 
 from ibapi.client import EClient  # type: ignore[import-not-found]
 from ibapi.contract import Contract  # type: ignore[import-not-found]
-from ibapi.decoder import Decoder  # type: ignore[import-not-found]
 from ibapi.order import Order  # type: ignore[import-not-found]
+from ibapi.order_condition import VolumeCondition  # type: ignore[import-not-found]
 from ibapi.wrapper import EWrapper  # type: ignore[import-not-found]
 
-VERSION = 157
+VERSION = int(sys.argv[1])
+KINDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "plain": ({}, {}),
+    "scale": ({"scalePriceIncrement": 1}, {}),
+    "hedge": ({"hedgeType": "D"}, {}),
+    "delta neutral": ({"deltaNeutralOrderType": "MKT"}, {}),
+    "benchmark": ({"orderType": "PEG BENCH"}, {}),
+    "best": ({"orderType": "PEG BEST", "competeAgainstBestOffset": 1}, {}),
+    "best to the middle": ({"orderType": "PEG BEST", "competeAgainstBestOffset": math.inf}, {}),
+    "middle": ({"orderType": "PEG MID"}, {}),
+    "alternative trading system": ({}, {"exchange": "IBKRATS"}),
+    "conditional": ({"conditions": [VolumeCondition(8314, "SMART", True, 100)]}, {}),
+}
+"""Orders that open each of the blocks that a plain order leaves out: of the order, the contract."""
+
+
+class Refused(Exception):
+    """The client does not send this at this version."""
 
 
 class Written:
@@ -34,37 +54,41 @@ class Written:
 
 
 class Listener(EWrapper):  # type: ignore[misc]
-    """Keeps the order of the last message read."""
-
-    order: Any = None
-
-    def openOrder(self, _id: int, _contract: Any, order: Any, _state: Any) -> None:  # noqa: N802
-        self.order = order
-
-    def completedOrder(self, _contract: Any, order: Any, _state: Any) -> None:  # noqa: N802
-        self.order = order
+    """Hears what the client itself says against an order."""
 
     def error(self, *arguments: Any) -> None:
-        raise ValueError(arguments)
+        raise Refused(arguments)
 
 
 def changed(value: Any) -> Any:
     """Another value of the same kind, or None where one field does not hold it."""
     if isinstance(value, bool):
         return not value
-    if isinstance(value, int | float):
+    if isinstance(value, int | float | Decimal):
         return 7
     return "seven" if isinstance(value, str) else None
 
 
-def plain_order() -> Any:
+def make_order(kind: str) -> Any:
     order = Order()
     order.action, order.orderType, order.totalQuantity, order.lmtPrice = "BUY", "LMT", 1, 5
+    order.tif = "DAY"
+    for name in {"eTradeOnly", "firmQuoteOnly"} & set(vars(order)):
+        setattr(order, name, False)  # on by default in 9.81, and no longer taken by IB (10268)
+    vars(order).update(KINDS[kind][0])
     return order
 
 
+def make_contract(kind: str) -> Any:
+    contract = Contract()
+    contract.symbol, contract.secType = "SPY", "STK"
+    contract.exchange, contract.currency = "SMART", "USD"
+    vars(contract).update(KINDS[kind][1])
+    return contract
+
+
 def written(contract: Any, order: Any) -> list[str]:
-    client, socket = EClient(EWrapper()), Written()
+    client, socket = EClient(Listener()), Written()
     client.conn, client.connState, client.serverVersion_ = socket, EClient.CONNECTED, VERSION
     client.placeOrder(3, contract, order)
     length, payload = int.from_bytes(socket.data[:4], "big"), socket.data[4:]
@@ -72,29 +96,25 @@ def written(contract: Any, order: Any) -> list[str]:
     return payload.decode().split("\0")[:-1]
 
 
-def all_sent() -> dict[str, list[str]]:
-    sent = {"": written(Contract(), plain_order())}
-    for name, value in vars(Contract()).items():
-        if changed(value) is not None:
-            contract = Contract()
-            setattr(contract, name, changed(value))
-            sent[name] = written(contract, plain_order())
-    for name, value in vars(plain_order()).items():
-        if changed(value) is not None:
-            order = plain_order()
-            setattr(order, name, changed(value))
-            sent[name] = written(Contract(), order)
-    return sent
-
-
-def read(fields: list[str]) -> dict[str, Any]:
-    listener = Listener()
-    Decoder(listener, VERSION).interpret(tuple(text.encode() for text in fields))
-    order = vars(listener.order)
-    return {name: value for name, value in order.items() if changed(value) is not None}
+def all_sent(kind: str) -> tuple[dict[str, list[str]], list[str]]:
+    try:
+        sent, refused = {"": written(make_contract(kind), make_order(kind))}, list[str]()
+    except Refused:
+        return {}, []
+    for owner, make in enumerate((make_contract, make_order)):
+        for name, value in vars(make(kind)).items():
+            if changed(value) is None:
+                continue
+            pair = [make_contract(kind), make_order(kind)]
+            setattr(pair[owner], name, changed(value))
+            try:
+                sent[name] = written(*pair)
+            except Refused:
+                refused.append(name)
+    return sent, refused
 
 
 if __name__ == "__main__":
-    messages = json.loads(sys.stdin.read())
-    answer = {"sent": all_sent(), "read": [read(fields) for fields in messages]}
-    sys.stdout.write(json.dumps(answer))
+    tried = {kind: all_sent(kind) for kind in KINDS}
+    sent = {kind: sent for kind, (sent, _) in tried.items() if sent}
+    sys.stdout.write(json.dumps({"sent": sent, "refused": tried["plain"][1]}))
