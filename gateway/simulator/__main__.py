@@ -8,6 +8,7 @@ says what is wrong.
 import argparse
 import asyncio
 import contextlib
+import errno
 import gc
 import signal
 import sys
@@ -15,35 +16,82 @@ import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import TextIO
 
 from gateway.simulator.clock import ClockFile, VirtualClock
-from gateway.simulator.command_line import exchange_of, parser, server_options
+from gateway.simulator.command_line import (
+    exchange_of,
+    parser,
+    server_options,
+    session_options,
+)
 from gateway.simulator.control import ControlPort
 from gateway.simulator.market.bars import BarBook, BarsError, read_folder
 from gateway.simulator.market.contract_file import ContractFileError
 from gateway.simulator.server import Simulator
+from gateway.simulator.trace import Head, Recorder, digest_of, file_digest
 
 EXIT_USAGE = 2
+STANDARD_OUTPUT = "-"
 GARBAGE_OBJECTS = 20_000
 """Objects made, less those freed, between two looks of the garbage collector."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the options, serve until told to stop, return the exit code."""
-    options = parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    options = parser().parse_args(given)
     try:
         book = read_folder(options.bars)
         exchange, server = exchange_of(options, book), server_options(options)
         start = options.start or _default_start(book)
-        with _clock(start, options.speed, options.clock_file) as clock:
+        speed = 0.0 if server.full_speed else options.speed
+        with _clock(start, speed, options.clock_file) as clock, _trace(options.trace) as trace:
             simulator = Simulator(exchange, clock, server)
+            if trace is not None:
+                head = Head(
+                    session_options(given, start, server),
+                    digest_of(book),
+                    file_digest(options.contracts),
+                )
+                simulator.record(_recorder(trace, head, start))
             for fault in options.fault:
                 simulator.faults.inject(fault.name, **fault.parameters)
             asyncio.run(_serve(simulator, options))
     except (BarsError, ContractFileError, ValueError, OSError) as error:
-        print(f"gateway.simulator: {error}", file=sys.stderr)
+        print(f"gateway.simulator: {_sentence(error, options)}", file=sys.stderr)
         return EXIT_USAGE
     return 0
+
+
+def _sentence(error: Exception, options: argparse.Namespace) -> str:
+    """What went wrong; a port in use with its number and what to do."""
+    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+        ports = [options.port, options.control_port]
+        named = " or ".join(str(port) for port in ports if port)
+        return f"port {named} is already in use; --port 0 takes a free one"
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return str(error).replace(":0: ", ": ", 1)  # of a whole folder, not of a line
+
+
+@contextlib.contextmanager
+def _trace(name: str | None) -> Iterator[TextIO | None]:
+    """The file of `--trace`, open; `-` is standard output."""
+    if name is None or name == STANDARD_OUTPUT:
+        yield sys.stdout if name else None
+        return
+    with Path(name).open("w", encoding="ascii", buffering=1) as file:
+        yield file
+
+
+def _recorder(file: TextIO, head: Head, start: datetime) -> Recorder:
+    def write(line: object) -> None:
+        print(line, file=file, flush=True)
+
+    for line in head.lines():
+        write(line)
+    return Recorder(write, start)
 
 
 async def _serve(simulator: Simulator, options: argparse.Namespace) -> None:
@@ -59,7 +107,7 @@ async def _serve(simulator: Simulator, options: argparse.Namespace) -> None:
             control = await parts.enter_async_context(port)
             said += f", control port http://{options.host}:{control.port}"
         _spare_the_collector()
-        print(said, flush=True)
+        print(f"# {said}" if options.trace == STANDARD_OUTPUT else said, flush=True)
         await stopped.wait()
 
 
@@ -75,10 +123,11 @@ def _spare_the_collector() -> None:
 
 def _listening(simulator: Simulator) -> str:
     book, clock = simulator.exchange.book, simulator.clock
+    speed = "max" if simulator.options.full_speed else f"{clock.speed:g}"
     return (
         f"IB Gateway simulator listens on {simulator.options.host}:{simulator.port}, "
         f"account {simulator.exchange.options.account_id}, bars of {' '.join(book.symbols)}, "
-        f"time {clock.now().isoformat()} at speed {clock.speed:g}"
+        f"time {clock.now().isoformat()} at speed {speed}"
     )
 
 

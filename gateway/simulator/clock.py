@@ -72,19 +72,35 @@ class VirtualClock:
         self._monotonic: Callable[[], float] = monotonic or _standing_still
         self._started = self._monotonic()
         self._file = file
+        self._is_held = False
         self.publish()
 
     def now(self) -> datetime:
         """The virtual time, aware, in UTC."""
+        if self._is_held:
+            return self._base
         return self._base + timedelta(seconds=(self._monotonic() - self._started) * self.speed)
 
     def set(self, when: datetime) -> None:
         """Move the clock. Raises ValueError when that is backwards, or out of all bounds."""
+        self.check(when)
+        self._base, self._started = when.astimezone(UTC), self._monotonic()
+        self.publish()
+
+    def hold(self) -> None:
+        """Stand still until `let_go`, whatever the speed."""
+        self._base, self._is_held = self.now(), True
+
+    def let_go(self) -> None:
+        """Run on from where it was held."""
+        if self._is_held:
+            self._is_held, self._started = False, self._monotonic()
+
+    def check(self, when: datetime) -> None:
+        """Raise ValueError for a time that it cannot be set to."""
         _check(when)
         if when < self.now():
             raise ValueError(f"the clock is at {self.now()} and cannot go back to {when}")
-        self._base, self._started = when.astimezone(UTC), self._monotonic()
-        self.publish()
 
     def publish(self) -> None:
         """Write the time to the clock file, if there is one."""

@@ -1,6 +1,7 @@
 """The options of `python -m gateway.simulator`, and what they mean as values. No I/O but files."""
 
 import argparse
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -21,10 +22,32 @@ from gateway.simulator.server_options import Pacing, ServerOptions
 _HOLDING = re.compile(r"([A-Z][A-Z0-9.]*)=(-?\d{1,9})@(\d{1,9}(?:\.\d{1,15})?)")
 _CURRENCY = re.compile(r"([A-Z]{3})=(.+)")
 _DIGITS_MAX = 12
+CLIENT_ID_MAX = 2**31 - 1
+SPEED_MAX = 1e6
+FULL_SPEED = math.inf
+"""`--speed max`."""
 _NOT_PARAMETERS = frozenset({"", "name", "self"})
 _FAULT_VALUES: dict[str, Any] = {"true": True, "false": False}
 
 
+_DESCRIPTION = """\
+An IB Gateway stand-in: Interactive Brokers' wire protocol over TCP, and behind it a paper account
+at a broker made of recorded bars. Clients such as ib_async and ibapi connect to it unmodified."""
+_EPILOG = """\
+examples:
+  the last whole day of the bars, at the speed of the wall:
+    python -m gateway.simulator --bars infra/local/bars
+  a day in six and a half minutes, with a position and a lost order:
+    python -m gateway.simulator --bars infra/local/bars --speed 60 \\
+      --holding SPY=50@590.00 --fault 'silent_loss after=booking order=3'
+  time that stands still and is moved by `curl -d '{"step": 1}' http://127.0.0.1:4003/clock`:
+    python -m gateway.simulator --bars infra/local/bars --speed 0 --control-port 4003
+  write down what is said, and play it again:
+    python -m gateway.simulator --bars infra/local/bars --trace session.trace
+    python -m gateway.simulator.playback session.trace --bars infra/local/bars
+
+It prints one line when it listens and ends on SIGTERM or SIGINT (Ctrl-C). A wrong option ends it
+with exit code 2 and a sentence. All of it, faults and differences from IB: docs/simulator.md."""
 RULES = {
     "historical_pacing": "refuse bars that are asked for too often, 162",
     "short_sales_held": "404 and a hold instead of 201 for a short sale",
@@ -55,77 +78,196 @@ def parser() -> argparse.ArgumentParser:
     """The options."""
     made = argparse.ArgumentParser(
         prog="python -m gateway.simulator",
-        description="An IB Gateway stand-in: IB's wire over TCP, a broker made of recorded bars.",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     for title, add_options in _GROUPS.items():
         add_options(made.add_argument_group(title).add_argument)
     return made
 
 
+_DEFAULT = "(default: %(default)s)"
+_RESTART = "virtual; how long a restart takes (default: 60)"
 type _Add = Callable[..., argparse.Action]
 
 
 def _server_group(add: _Add) -> None:
-    add("--host", default="127.0.0.1", help="loopback address to listen on")
-    add("--port", type=_port, default=4002, help="0 takes a free port (default 4002)")
-    add("--control-port", type=_port, help="HTTP and JSON: GET / there tells what it can do")
-    add("--master-client-id", type=int, help="the client that sees everybody's orders")
+    add("--host", metavar="ADDRESS", default="127.0.0.1", help=f"loopback only {_DEFAULT}")
+    add("--port", metavar="N", type=_port, default=4002, help=f"0 takes a free one {_DEFAULT}")
+    add(
+        "--control-port",
+        metavar="N",
+        type=_port,
+        help="steer it by HTTP and JSON; GET / there tells how (default: none)",
+    )
+    add(
+        "--master-client-id",
+        metavar="N",
+        type=_client_id,
+        help="the client that sees everybody's orders, such as 9 (default: none)",
+    )
     add(
         "--pacing",
         choices=get_args(Pacing),
-        help="50 messages per second (default: reject at speed 1, else off)",
+        help="a client's messages beyond 50 per virtual second are refused (reject), wait (pace) "
+        "or are as good as others (off) (default: reject at speed 1, else off)",
+    )
+    add(
+        "--trace",
+        metavar="FILE",
+        nargs="?",
+        const="-",
+        help="write down what is said, one line a message; without FILE on standard output. "
+        "`python -m gateway.simulator.playback FILE` plays it again (default: no trace)",
     )
 
 
 def _time_group(add: _Add) -> None:
-    add("--start", type=_instant, help="ISO time with zone (default: last whole day's opening)")
-    add("--speed", type=_speed, default=1.0, help="virtual seconds per second, 0 stands still")
-    add("--clock-file", type=Path, help="publish the virtual time in this 8-byte file")
-    add("--restart-at", type=_time_of_day, help="daily restart, New York time, such as 23:45")
-    add("--restart-seconds", type=_span, default=60.0, help="how long a restart takes (60)")
-    add("--restart-deaf-seconds", type=_span, default=0.0, help="messages lost before a restart")
-    add("--restart-ids-back", type=int, default=0, help="how far order ids fall back at a restart")
+    add(
+        "--start",
+        metavar="TIME",
+        type=_instant,
+        help="ISO, with zone: 2026-03-02T09:30:00-05:00 (default: last whole day's opening)",
+    )
+    add(
+        "--speed",
+        metavar="FACTOR",
+        type=_speed,
+        default=1.0,
+        help="virtual seconds per second: 60, 0.5; 0 stands still until the control port moves it; "
+        "max goes from bar to bar as fast as the clients read, while one is connected "
+        "(default: 1)",
+    )
+    add(
+        "--clock-file",
+        metavar="FILE",
+        type=Path,
+        help="publish the virtual time there: 8 bytes, microseconds since 1970 (default: none)",
+    )
+    add(
+        "--restart-at",
+        metavar="HH:MM",
+        type=_time_of_day,
+        help="daily restart of the gateway, New York time: 23:45 (default: none)",
+    )
+    add("--restart-seconds", metavar="SECONDS", type=_span, default=60.0, help=_RESTART)
+    add(
+        "--restart-deaf-seconds",
+        metavar="SECONDS",
+        type=_span,
+        default=0.0,
+        help="virtual; messages of so long before a restart are lost (default: 0)",
+    )
+    add(
+        "--restart-ids-back",
+        metavar="N",
+        type=int,
+        default=0,
+        help=f"how far order ids fall back at a restart: 4 {_DEFAULT}",
+    )
     add("--weekly-login", action="store_true", help="down from Sunday 01:00 New York time on")
-    add("--login-hours", type=_span, help="somebody logs in after so many hours (default: never)")
+    add(
+        "--login-hours",
+        metavar="HOURS",
+        type=_span,
+        help="virtual; somebody logs in after so many: 8 (default: only by the control port)",
+    )
 
 
 def _market_group(add: _Add) -> None:
-    add("--bars", type=Path, required=True, help="folder of SYMBOL_30min*.csv, _1min, _1day")
-    add("--contracts", type=Path, help="TOML file of contracts beside the known ones")
-    add("--seed", type=int, default=0, help="what ids, part fills and faults are drawn from")
-    add("--fill-model", choices=tuple(FILL_MODELS), default="pessimistic", help="how orders trade")
-    add("--half-spread", type=_amount, default=Decimal("0.01"), help="half of bid to ask (0.01)")
-    add("--slippage", type=_amount, help="basis points, instead of the fill model's")
-    add("--volume-share", type=_amount, help="of a bar's volume, instead of the fill model's")
-    add("--executions-quantity-max", type=_amount, help="cut fills into executions of this size")
+    add(
+        "--bars",
+        metavar="FOLDER",
+        type=Path,
+        required=True,
+        help="files SYMBOL_1min*.csv, SYMBOL_30min*.csv, SYMBOL_1day*.csv with the columns "
+        "time,open,high,low,close,volume: infra/local/bars",
+    )
+    add(
+        "--contracts",
+        metavar="FILE",
+        type=Path,
+        help="TOML of contracts beside the known ones; see market/example_contracts.toml",
+    )
+    add("--seed", metavar="N", type=int, default=0, help=f"of ids, part fills, faults {_DEFAULT}")
+    add(
+        "--fill-model",
+        choices=tuple(FILL_MODELS),
+        default="pessimistic",
+        help=f"when resting orders trade, at what slippage and volume {_DEFAULT}",
+    )
+    add(
+        "--half-spread",
+        metavar="PRICE",
+        type=_amount,
+        default=Decimal("0.01"),
+        help=f"half of bid to ask, in the contract's currency {_DEFAULT}",
+    )
+    add(
+        "--slippage",
+        metavar="BP",
+        type=_amount,
+        help="basis points: 2.5 (default: the fill model's)",
+    )
+    add(
+        "--volume-share",
+        metavar="SHARE",
+        type=_amount,
+        help="of a bar's volume that all orders together get: 0.1 (default: the fill model's)",
+    )
+    add(
+        "--executions-quantity-max",
+        metavar="N",
+        type=_amount,
+        help="shares; larger fills are cut into several executions: 100 (default: one each)",
+    )
 
 
 def _rules_group(add: _Add) -> None:
     for name, effect in RULES.items():
-        add("--" + name.replace("_", "-"), action="store_true", help=effect)
+        add("--" + name.replace("_", "-"), action="store_true", help=f"{effect} (default: off)")
 
 
 def _account_group(add: _Add) -> None:
-    add("--account", default="DUSIM0001", help="account id, must begin with DU")
-    add("--currency", type=_currency, default="USD", help="the account's base currency (USD)")
-    add("--cash", type=_cash, action="append", default=[], help="1000000, EUR=10000; repeatable")
-    add("--holding", type=_holding, action="append", default=[], help="SPY=50@590.00, repeatable")
+    add("--account", metavar="ID", default="DUSIM0001", help=f"must begin with DU {_DEFAULT}")
+    add("--currency", metavar="CUR", type=_currency, default="USD", help=f"the base {_DEFAULT}")
+    add(
+        "--cash",
+        metavar="AMOUNT",
+        type=_cash,
+        action="append",
+        default=[],
+        help="100000 in the base currency, EUR=10000 in another; repeatable (default: 1000000)",
+    )
+    add(
+        "--holding",
+        metavar="SYMBOL=N@COST",
+        type=_holding,
+        action="append",
+        default=[],
+        help="a position at its average cost: SPY=50@590.00; repeatable (default: none)",
+    )
     add(
         "--exchange-rate",
+        metavar="CUR=RATE",
         type=_rate,
         action="append",
         default=[],
-        help="EUR=1.08 in the base currency, repeatable; bars of a pair go before it",
+        help="EUR=1.08 in the base currency, where no bars of a pair tell; repeatable",
     )
 
 
 def _fault_group(add: _Add) -> None:
     add(
         "--fault",
+        metavar="'NAME KEY=VALUE ...'",
         type=_fault,
         action="append",
         default=[],
-        help="'silent_loss after=booking order=3', repeatable",
+        help="what goes wrong: 'silent_loss after=booking order=3'; repeatable; the catalogue is "
+        "in docs/simulator.md, and at GET /faults of the control port (default: nothing)",
     )
 
 
@@ -137,6 +279,23 @@ _GROUPS: dict[str, Callable[[_Add], None]] = {
     "account": _account_group,
     "faults": _fault_group,
 }
+
+ELSEWHERE = (
+    *("--bars", "--contracts", "--host", "--port", "--control-port", "--trace", "--clock-file"),
+    *("--start", "--speed", "--pacing"),
+)
+"""Options of where and when a session runs: what a trace leaves out, or says by itself."""
+
+
+def session_options(
+    arguments: Sequence[str], start: datetime, server: ServerOptions
+) -> tuple[str, ...]:
+    """The options that a session can be played again with, from those it was started with."""
+    aside = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for option in ELSEWHERE:
+        aside.add_argument(option, nargs="?")
+    _, rest = aside.parse_known_args(arguments)
+    return (*rest, "--start", start.isoformat(), "--pacing", server.pacing)
 
 
 # ---------------------------------------------------------------------- values of options
@@ -188,6 +347,7 @@ def server_options(options: argparse.Namespace) -> ServerOptions:
         host=options.host,
         port=options.port,
         master_client_id=options.master_client_id,
+        full_speed=options.speed == FULL_SPEED,
         pacing=pacing,
         outages=plan,
     )
@@ -218,6 +378,12 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _client_id(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()) or int(text) > CLIENT_ID_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a client id from 0 to {CLIENT_ID_MAX}")
+    return int(text)
+
+
 def _instant(text: str) -> datetime:
     try:
         when = datetime.fromisoformat(text)
@@ -239,9 +405,11 @@ def _time_of_day(text: str) -> time:
 
 
 def _speed(text: str) -> float:
+    if text == "max":
+        return FULL_SPEED
     speed = _seconds(text)
-    if not 0 <= speed <= 1e6:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a speed from 0 to 1000000")
+    if not 0 <= speed <= SPEED_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a speed from 0 to 1000000, nor max")
     return speed
 
 

@@ -114,6 +114,7 @@ class ControlPort:
                 request = await read_request(reader)
             if (request.method, request.path) == ("GET", "/"):
                 return response(200, help_of(self.port))
+            self._simulator.note_verb(request.method, request.path, request.values)
             answer = await dispatch(self._simulator, request.method, request.path, request.values)
             return response(200, answer)
         except ControlError as error:

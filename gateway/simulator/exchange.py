@@ -5,6 +5,7 @@ orders trade, DAY orders end, midnight forgets. Every delivery is a pair of the 
 and the reply. Same seed, same bars, same calls: same deliveries.
 """
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -121,6 +122,7 @@ class Exchange:
         self._pass_time(now)
         handler = self._handlers.get(type(request), self._refuse_unsupported)
         handler(client_id, request)
+        self._market.refresh()
         return self._broker.take_outbox()
 
     def advance(self, now: datetime) -> list[Delivery]:
@@ -143,7 +145,14 @@ class Exchange:
         """
         market = self._next_market_change(self._broker.now)
         times = self._order_times()
+        if self._accounts.has_listeners and market is not None:
+            times += [due for due in (self._accounts.next_due(market),) if due is not None]
         return min(times if market is None else [market, *times], default=None)
+
+    def next_news(self, until: datetime) -> datetime | None:
+        """The next instant, up to a time, at which an order may change or a client is told."""
+        times = (self.next_order_change(), self._next_told(until))
+        return min((when for when in times if when is not None and when <= until), default=None)
 
     def next_order_change(self) -> datetime | None:
         """The next instant at which a working order may trade or end; None without any."""
@@ -228,15 +237,31 @@ class Exchange:
     def _pass_time(self, now: datetime) -> None:
         if now <= self._broker.now:
             return
-        for instant in self._instants(now):
-            self._move_to(instant)
+        acting = deque(self._instants(now))
+        while self._broker.now < now or acting:
+            told = self._next_told(now)
+            instant = min(now, acting[0] if acting else now, told or now)
+            self._reach(max(instant, self._broker.now), acting)
+
+    def _reach(self, instant: datetime, acting: deque[datetime]) -> None:
+        """All that happens at one instant; orders trade and end at those of `acting` only.
+
+        However large the steps in which somebody lets time pass, nothing that a client subscribed
+        to is skipped, and all is told in the order of its times.
+        """
+        self._move_to(instant)
+        if acting and acting[0] <= instant:
+            acting.popleft()
             self._orders.match(instant)
             self._orders.expire(instant)
-            self._liquidate()
-        self._move_to(now)
         self._liquidate()
         self._accounts.pass_time()
         self._market.refresh()
+
+    def _next_told(self, until: datetime) -> datetime | None:
+        """When a client is told something that it subscribed to, up to a time."""
+        now, times = self._broker.now, (self._market.next_due(), self._accounts.next_due(until))
+        return min((when for when in times if when and now < when <= until), default=None)
 
     def _instants(self, until: datetime) -> list[datetime]:
         """When orders can trade or end, and when margin may be called, whoever looks then."""
@@ -257,7 +282,7 @@ class Exchange:
         self._broker.now = instant
         self._accounts.reach(instant)
         if midnight:
-            self._orders.record.forget_ended()
+            self._orders.forget_ended()
 
     def _all_handlers(self) -> dict[type[Any], Handler]:
         desks: tuple[tuple[Any, dict[type[Any], Any]], ...] = (

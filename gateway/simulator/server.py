@@ -8,7 +8,8 @@ restarts) in the order of its times.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable
+import logging
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -17,24 +18,27 @@ from typing import Any
 
 from gateway.simulator.agenda import Action, Agenda
 from gateway.simulator.clock import VirtualClock
-from gateway.simulator.connection import Connection
+from gateway.simulator.connection import LAG_BYTES, Connection
 from gateway.simulator.exchange import Exchange
 from gateway.simulator.faults import Faults
 from gateway.simulator.notices import CLIENT_ID_IN_USE
 from gateway.simulator.orders.orders import Execution, Order
 from gateway.simulator.outages import Change, Outages
 from gateway.simulator.pacing import PACE_OPTION, WAITING_MAX
-from gateway.simulator.replies import Cut, Delivery, Notice, Raw
+from gateway.simulator.replies import Delivery, Notice
 from gateway.simulator.requests import StartApi
 from gateway.simulator.server_options import ServerOptions
 from gateway.simulator.stage import Stage, Welcome
+from gateway.simulator.switchboard import Switchboard
+from gateway.simulator.timekeeper import Timekeeper, Work
+from gateway.simulator.trace import Recorder
 from gateway.simulator.wire.protocol import Closed, State
 
 __all__ = ["ServerOptions", "Simulator"]
 
+log = logging.getLogger(__name__)
+
 READ_BYTES_MAX = 64 * 1024
-INTERRUPTIONS = frozenset({Cut, Raw})
-"""What is delivered and is no message."""
 
 
 class Simulator:
@@ -59,16 +63,27 @@ class Simulator:
         self._agenda = Agenda()
         self._messages_to_lose: int | None = None
         self._seen: dict[int, None] = {}
-        self._connections: dict[int, Connection] = {}
+        self._clients = Switchboard(
+            self.options.write_buffer_bytes_max,
+            lambda connection: self._drop(connection, self.clock.now()),
+        )
         self._accepted: dict[Connection, None] = {}
         self._tasks: dict[asyncio.Task[None], None] = {}
         self._server: asyncio.Server | None = None
         self._opening: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
         self._port: int | None = None
         self._closing = True
-        self._is_woken = False
-        self.stage.on_wake = self._wake
+        self._recorder: Recorder | None = None
+        work = Work(
+            self._pass_time,
+            self.next_change,
+            lambda: self.goes_on,
+            self._clients.is_anyone_behind,
+            lambda: bool(self._clients.connected),
+        )
+        full_speed = self.options.full_speed
+        self._time = Timekeeper(clock, work, self.options.tick_seconds, full_speed=full_speed)
+        self.stage.on_wake = self._time.wake
         exchange.set_master_client(self.options.master_client_id)
 
     @property
@@ -89,12 +104,11 @@ class Simulator:
         return self._port
 
     async def __aenter__(self) -> "Simulator":
-        self._closing = self._is_woken = False
+        self._closing = False
         self._pass_time(self.clock.now())
         if not self.outages.is_down:
             await self._open()
-        if self.clock.speed:
-            self._arm()
+        self._time.start()
         return self
 
     async def __aexit__(
@@ -105,13 +119,13 @@ class Simulator:
     ) -> None:
         self._closing = True
         server, self._server, self._port = self._server, None, None
-        if self._timer is not None:
-            self._timer.cancel()
+        self._time.stop()
         if server is not None:
             server.close()
         for task in tuple(self._tasks):
             task.cancel()
         for connection in tuple(self._accepted):
+            connection.ends("the simulator ended")
             connection.writer.transport.abort()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._accepted.clear()
@@ -119,7 +133,19 @@ class Simulator:
             await server.wait_closed()
 
     async def advance_to(self, when: datetime) -> None:
-        """Move the clock; orders trade and end, updates go out. Raises ValueError if backwards."""
+        """Move the clock; orders trade and end, updates go out. Raises ValueError if backwards.
+
+        A clock that stands still goes from change to change, and waits at each while a client that
+        reads has much to read yet: a jump over a year is nothing that a client could not take.
+        """
+        self.clock.check(when)
+        while not self.clock.speed and self._clients.connected:
+            ahead = self.next_change()
+            if ahead is None or not self.clock.now() < ahead < when:
+                break
+            self.clock.set(ahead)
+            self._pass_time(ahead)
+            await self._clients.room()
         self.clock.set(when)
         self._pass_time(when)
         await self._settle()
@@ -152,14 +178,14 @@ class Simulator:
     ) -> tuple[Order, Execution]:
         """Someone at TWS trades a signed quantity behind the clients' backs; returns the last."""
         now = self._brought_to_now()
-        self._deliver(self.stage.trade_by_hand(symbol, quantity, price, now))
+        self._clients.deliver(self.stage.trade_by_hand(symbol, quantity, price, now))
         made = self.exchange.orders.record.executions[-1]
         await self._settle()
         return made
 
     async def act(self, verb: Callable[[], None]) -> None:
         """Run a verb of the exchange's, such as a split; the clients are told what it changes."""
-        self._deliver(self.stage.acting(self._brought_to_now(), verb))
+        self._clients.deliver(self.stage.acting(self._brought_to_now(), verb))
         await self._settle()
 
     async def restart(self, messages_lost: int = 0) -> None:
@@ -182,16 +208,27 @@ class Simulator:
 
     # ------------------------------------------------------------------ time
 
+    def record(self, recorder: Recorder) -> None:
+        """From now on write down what is said on new connections."""
+        self._recorder = recorder
+
+    def note_verb(self, method: str, path: str, values: Mapping[str, Any]) -> None:
+        """Write down that somebody steers from outside, if anything is written down."""
+        if self._recorder is not None and method != "GET":
+            self._it_is(self.clock.now())
+            self._recorder.verb(method, path, values)
+
     def _pass_time(self, now: datetime) -> None:
         """Everything that is due by now, in the order of its times."""
+        self._it_is(now)
         while (due := self._next_own()) is not None and due <= now:
-            self._deliver(self.stage.advance(due))
+            self._clients.deliver(self.stage.advance(due))
             change = self.outages.pass_to(due)
             if change is not None:
                 self._undergo(change, due)
             elif (entry := self._agenda.take(due)) is not None:
                 entry[1](entry[0])
-        self._deliver(self.stage.advance(now))
+        self._clients.deliver(self.stage.advance(now))
 
     def _next_own(self) -> datetime | None:
         """When something of the server's own is due: a paced message, an outage."""
@@ -200,8 +237,13 @@ class Simulator:
             return noted or outage
         return min(noted, outage)
 
+    def _it_is(self, now: datetime) -> None:
+        if self._recorder is not None:
+            self._recorder.now = max(now, self._recorder.now)
+
     def _brought_to_now(self) -> datetime:
         now = self.clock.now()
+        self._it_is(now)
         due = self._next_own()
         if due is not None and due <= now:
             self._pass_time(now)
@@ -209,47 +251,10 @@ class Simulator:
 
     async def _settle(self) -> None:
         """The transports write, and a port that opens again is open, before the caller goes on."""
-        self._look_again()
+        self._time.look_again()
         if self._opening is not None:
             await asyncio.wait([self._opening])
         await asyncio.sleep(0)
-
-    def _arm(self) -> None:
-        """Set the timer of a running clock."""
-        delay = self.options.tick_seconds
-        if delay is None:
-            ahead = self.next_change()
-            if ahead is None:
-                return
-            delay = max((ahead - self.clock.now()).total_seconds() / self.clock.speed, 0.0)
-        self._timer = asyncio.get_running_loop().call_later(delay, self._tick)
-
-    def _tick(self) -> None:
-        if self._closing:
-            return
-        try:
-            self.clock.publish()
-            self._pass_time(self.clock.now())
-        finally:  # time goes on, whatever fails within it
-            self._arm()
-
-    def _wake(self) -> None:
-        """Something may be due at once, or earlier than the timer knows; look when we are done."""
-        if not self._is_woken and not self._closing:
-            self._is_woken = True
-            asyncio.get_running_loop().call_soon(self._look)
-
-    def _look(self) -> None:
-        self._is_woken = False
-        if self._closing:
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-        try:
-            self._pass_time(self.clock.now())
-        finally:
-            if self.clock.speed:
-                self._arm()
 
     # ------------------------------------------------------------------ outages
 
@@ -268,12 +273,13 @@ class Simulator:
 
     def _fall(self, now: datetime) -> None:
         self._reset_all(now)
+        orders = self.exchange.orders
+        self._clients.deliver(self.stage.acting(now, orders.forget_drafts))
         back = self.options.outages.restart_ids_back
         if back:
-            orders = self.exchange.orders
             for client_id in sorted(self._seen):
                 verb = partial(orders.roll_back_ids, client_id, back)
-                self._deliver(self.stage.acting(now, verb))
+                self._clients.deliver(self.stage.acting(now, verb))
 
     def _reset_all(self, now: datetime) -> None:
         for connection in tuple(self._accepted):
@@ -319,13 +325,18 @@ class Simulator:
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Take a connection. Not a coroutine, so that its task is ours to cancel and to await."""
         is_full = len(self._accepted) >= self.options.connections_max
+        if is_full:
+            log.warning(
+                "a connection is refused: %d are open, the most there may be", len(self._accepted)
+            )
         if self._closing or is_full or self.outages.is_down:
             writer.transport.abort()
             return
         now = self.clock.now()
         self._pass_time(now)
+        track = None if self._recorder is None else self._recorder.opened()
         # Noted before its task begins: one cancelled before its first step would close nothing.
-        connection = Connection(writer, now, self.options.messages_per_second_max)
+        connection = Connection(writer, now, self.options.messages_per_second_max, track)
         welcome = self.stage.welcome(now)
         if welcome is Welcome.RESET:
             connection.reset()
@@ -341,6 +352,9 @@ class Simulator:
             with contextlib.suppress(ConnectionError):
                 await (_ignore(reader) if is_silent else self._serve(reader, connection))
         finally:
+            self._it_is(self.clock.now())
+            connection.protocol.end()
+            connection.ends("the client left")
             connection.farewell()
             try:
                 self._drop(connection, self.clock.now())
@@ -349,14 +363,15 @@ class Simulator:
                 self._accepted.pop(connection, None)
 
     async def _serve(self, reader: asyncio.StreamReader, connection: Connection) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self.options.handshake_seconds_max) as limit:
+        seconds = self.options.handshake_seconds_max
+        try:
+            async with asyncio.timeout(seconds) as connection.start_limit:
                 while data := await reader.read(READ_BYTES_MAX):
                     connection.protocol.receive_data(data)
                     if not await self._answer(connection):
                         break
-                    if connection.client_id is not None and limit.when() is not None:
-                        limit.reschedule(None)
+        except TimeoutError:
+            connection.ends(f"the client did not start within {seconds:g} seconds")
 
     async def _answer(self, connection: Connection) -> bool:
         """Answer everything that came in. Returns whether the connection goes on.
@@ -364,23 +379,26 @@ class Simulator:
         Other clients have their turn between any two requests of this one.
         """
         protocol, transport = connection.protocol, connection.writer.transport
-        event = protocol.next_event()
-        while event is not None and not isinstance(event, Closed):
-            self._take(connection, event)
+        now = self._brought_to_now()
+        while not isinstance(event := protocol.next_event(), Closed | None):
+            self._take(connection, event, now)
             if connection.waiting >= WAITING_MAX:
                 await connection.has_room()
+            if transport.get_write_buffer_size() > LAG_BYTES:
+                await connection.drain()
+            if protocol.has_input:
+                await asyncio.sleep(0)
             if transport.is_closing() or protocol.state is State.CLOSED:
                 break
-            event = protocol.next_event()
-            if event is not None:
-                await asyncio.sleep(0)
+            now = self._brought_to_now()
+        if isinstance(event, Closed):
+            connection.ends(event.reason)
         connection.flush(self.options.write_buffer_bytes_max)
         await connection.drain()
         return event is None
 
-    def _take(self, connection: Connection, request: object) -> None:
+    def _take(self, connection: Connection, request: object, now: datetime) -> None:
         """A request came in: it is lost, refused, put off, or handled now."""
-        now = self._brought_to_now()
         if connection.is_dropped or self._is_lost(now):  # by a restart, while it was on its way
             return
         if self.options.pacing == "off":
@@ -408,12 +426,7 @@ class Simulator:
 
     def _note(self, due: datetime, action: Action, connection: Connection) -> None:
         self._agenda.note(due, action, connection)
-        self._look_again()
-
-    def _look_again(self) -> None:
-        """Without a regular tick, the timer may be set too late for what is new."""
-        if self.options.tick_seconds is None and self.clock.speed:
-            self._wake()
+        self._time.look_again()
 
     def _handle_waiting(self, connection: Connection, request: object, now: datetime) -> None:
         connection.one_less()
@@ -423,56 +436,36 @@ class Simulator:
     def _complain(self, connection: Connection, now: datetime) -> None:
         violation = connection.rate.violation()
         if connection.client_id is not None:
-            self._deliver([(connection.client_id, violation.notice)])
+            self._clients.deliver([(connection.client_id, violation.notice)])
         if violation.is_last:
+            connection.ends(violation.notice.text)
             connection.farewell()
             self._drop(connection, now)
 
     def _handle(self, connection: Connection, request: object, now: datetime) -> None:
         if isinstance(request, StartApi):
-            self._deliver(self._admit(connection, request.client_id, now))
+            self._clients.deliver(self._admit(connection, request.client_id, now))
         elif connection.client_id is not None:
-            self._deliver(self.stage.handle(connection.client_id, request, now))
-        self._look_again()
+            self._clients.deliver(self.stage.handle(connection.client_id, request, now))
+        self._time.look_again()
 
     def _admit(self, connection: Connection, client_id: int, now: datetime) -> list[Delivery]:
         refused = self.stage.admit(client_id, now)
-        if client_id in self._connections:
+        if client_id in self._clients.connected:
             refused = Notice(-1, *CLIENT_ID_IN_USE)
-        elif len(self._connections) >= self.options.clients_max:
+        elif len(self._clients.connected) >= self.options.clients_max:
             text = f"Maximum number of clients ({self.options.clients_max}) is connected"
             refused = Notice(-1, 322, text)
         if refused is not None:
+            connection.named(client_id)
+            connection.client_id = None
+            connection.ends(refused.text)
             connection.protocol.close(refused)
             return self.stage.advance(now)
-        connection.client_id = client_id
-        self._connections[client_id] = connection
+        connection.named(client_id)
+        self._clients.connected[client_id] = connection
         self._seen[client_id] = None
         return self.stage.connect(client_id, now)
-
-    def _deliver(self, deliveries: Iterable[Delivery]) -> None:
-        batches: dict[int, list[Any]] = {}
-        for client_id, reply in deliveries:
-            batches.setdefault(client_id, []).append(reply)
-        for client_id, batch in batches.items():
-            connection = self._connections.get(client_id)
-            if connection is None:
-                continue
-            if connection.breaks_off or not INTERRUPTIONS.isdisjoint(map(type, batch)):
-                self._deliver_interrupted(connection, batch)
-            else:
-                connection.protocol.send(batch)
-                connection.flush(self.options.write_buffer_bytes_max)
-
-    def _deliver_interrupted(self, connection: Connection, batch: Iterable[Any]) -> None:
-        """Replies among which some break the connection off, or are no messages at all."""
-        for reply in batch:
-            if not connection.breaks_off and type(reply) not in INTERRUPTIONS:
-                connection.protocol.send([reply])
-            elif not connection.interrupt(reply):
-                self._drop(connection, self.clock.now())
-                return
-        connection.flush(self.options.write_buffer_bytes_max)
 
     def _drop(self, connection: Connection, now: datetime) -> None:
         if connection.is_dropped:
@@ -482,8 +475,8 @@ class Simulator:
         connection.forget_waiting()
         client_id, connection.client_id = connection.client_id, None
         if client_id is not None:
-            self._connections.pop(client_id, None)
-            self._deliver(self.stage.disconnect(client_id, now))
+            self._clients.connected.pop(client_id, None)
+            self._clients.deliver(self.stage.disconnect(client_id, now))
 
 
 def _nothing() -> None:

@@ -22,6 +22,8 @@ class ServerOptions:
     Attributes:
         tick_seconds: how often a running clock moves the broker; None for a loop of virtual time:
             no regular tick, but a timer for whatever changes next.
+        full_speed: a clock that stands still is moved from change to change, as fast as the
+            clients read what they are told, while any is ready.
         pacing: what happens to messages beyond `messages_per_second_max` of virtual time. Off by
             default, for on a frozen clock all messages come in one second.
         outages: the daily restart and the weekly login.
@@ -35,6 +37,7 @@ class ServerOptions:
     handshake_seconds_max: float = 10.0
     write_buffer_bytes_max: int = 16 * 1024 * 1024
     tick_seconds: float | None = 0.05
+    full_speed: bool = False
     pacing: Pacing = "off"
     messages_per_second_max: int = MESSAGES_PER_SECOND_MAX
     outages: OutagePlan = field(default_factory=OutagePlan)

@@ -208,7 +208,7 @@ class Stage:
         Faults count their seconds from the news, so a jump must not bring all of it at its end.
         """
         waits = self._queue[0][0] if self._queue else None
-        news = self.exchange.next_order_change() if now > self.now else None
+        news = self.exchange.next_news(now) if now > self.now else None
         return min((when for when in (waits, news) if when and when <= now), default=None)
 
     def _reach(self, instant: datetime) -> None:

@@ -70,6 +70,9 @@ class AccountDesk:
         self._profits: dict[Key, ProfitStream] = {}
         self._updated_at = LONG_AGO
         self._summarized_at = LONG_AGO
+        self._is_stirred = False
+        """Whether the account changed since the summaries were told."""
+        self._change: tuple[datetime, datetime] | None = None
         self._last: Statement | None = None
         self._contracts: dict[int, tuple[Contract, Contract]] = {}
 
@@ -90,10 +93,57 @@ class AccountDesk:
 
     def pass_time(self) -> None:
         """Send what changed when it is due."""
-        if self._broker.now - self._updated_at >= UPDATE_INTERVAL:
+        if self._updates_due(self._broker.now) is not None:
             self._send_updates(self._held())
-        if self._broker.now - self._summarized_at >= UPDATE_INTERVAL:
+        if self._summaries_due(self._broker.now) is not None:
             self._send_summaries()
+
+    @property
+    def has_listeners(self) -> bool:
+        """Whether anybody is told of the account as time passes."""
+        return bool(self._updates or self._multis or self._profits or self._summaries)
+
+    def next_due(self, until: datetime) -> datetime | None:
+        """When somebody is told next, if that is by `until`."""
+        dues = (self._updates_due(until), self._summaries_due(until))
+        return min((due for due in dues if due is not None), default=None)
+
+    def _updates_due(self, until: datetime) -> datetime | None:
+        if not (self._updates or self._multis or self._profits):
+            return None
+        return self._due(self._updated_at, until)
+
+    def _summaries_due(self, until: datetime) -> datetime | None:
+        if not self._summaries:
+            return None
+        if self._is_stirred:
+            due = self._summarized_at + UPDATE_INTERVAL
+            return due if due <= until else None
+        return self._due(self._summarized_at, until)
+
+    def _due(self, told_at: datetime, until: datetime) -> datetime | None:
+        """Three minutes after the last time, and not before the market changes."""
+        earliest = told_at + UPDATE_INTERVAL
+        if earliest > until:
+            return None
+        due = max(earliest, self._market_change(told_at))
+        return due if due <= until else None
+
+    def _market_change(self, after: datetime) -> datetime:
+        """When anything changes that the account is valued by."""
+        if self._change is None or self._change[0] != after:
+            broker = self._broker
+            listings = map(broker.contracts.by_symbol, broker.market.book.symbols)
+            times = [broker.market.stands_until(item, after) for item in listings if item]
+            self._change = after, min(times, default=after)
+        return self._change[1]
+
+    def _begin_to_tell(self) -> None:
+        """Who subscribes is told everything; three minutes count from then for the first."""
+        if not (self._updates or self._multis or self._profits):
+            self._updated_at = self._broker.now
+        if not self._summaries:
+            self._summarized_at = self._broker.now
 
     def traded(self, con_id: int) -> None:
         """Send what a trade in this contract changed, or an event that left no execution."""
@@ -113,6 +163,7 @@ class AccountDesk:
             return
         if not self._known(client_id, -1, request.account):
             return
+        self._begin_to_tell()
         self._updates[client_id] = Stream()
         self._send_account(client_id, self._items(self._held()))
         self._broker.send(client_id, r.AccountDownloadEnd(self._broker.account.account_id))
@@ -124,6 +175,7 @@ class AccountDesk:
         if not self._has_room(client_id, request.request_id, self._multis):
             return
         key = client_id, request.request_id
+        self._begin_to_tell()
         self._multis[key] = Stream(LEDGER_AND_NET if request.ledger_only else EVERYTHING)
         self._send_multi(key, self._changed(self._multis[key]))
         self._broker.send(client_id, r.AccountUpdateMultiEnd(request.request_id))
@@ -140,6 +192,7 @@ class AccountDesk:
             self._broker.refuse(client_id, request.request_id, 322, text)
             return
         key = client_id, request.request_id
+        self._begin_to_tell()
         self._summaries[key] = Stream(summary_selection(request.tags))
         self._send_summary(key)
         self._broker.send(client_id, r.AccountSummaryEnd(request.request_id))
@@ -193,6 +246,7 @@ class AccountDesk:
 
     def _start_profit(self, key: Key, con_id: int | None) -> None:
         if self._has_room(*key, self._profits):
+            self._begin_to_tell()
             self._profits[key] = ProfitStream(con_id)
             self._send_profit(key, self._profits[key])
 
@@ -227,7 +281,7 @@ class AccountDesk:
         return stream.selection.of(now.since(earlier))
 
     def _send_updates(self, con_ids: list[int], *, traded: bool = False) -> None:
-        self._updated_at = self._broker.now
+        self._updated_at, self._is_stirred = self._broker.now, True
         if self._updates or self._multis:
             before = self._last
             known = (before, self._statement().since(before))
@@ -265,7 +319,7 @@ class AccountDesk:
         self._broker.send(client_id, *told)
 
     def _send_summaries(self) -> None:
-        self._summarized_at = self._broker.now
+        self._summarized_at, self._is_stirred = self._broker.now, False
         for key in sorted(self._summaries):
             self._send_summary(key)
 

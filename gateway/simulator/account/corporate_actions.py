@@ -43,7 +43,7 @@ class CorporateActions:
         if price is None:
             raise ValueError(f"{symbol} has no price to pay a fraction of a share with")
         for order in self._orders.working:
-            if order.contract.con_id == listing.con_id:
+            if order.working and order.contract.con_id == listing.con_id:
                 self._orders.end(order)
         self._broker.split(listing.con_id, ratio)
         if listing.con_id in self._broker.account.holdings:

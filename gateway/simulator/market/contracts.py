@@ -75,6 +75,7 @@ class Listing:
             "local_symbol": self.local_symbol or self.symbol,
             "trading_class": self.trading_class or self.symbol,
             "contract_month": self.contract_month or self.expiry[:6],
+            "isin": self.isin or (made_up_isin(self.con_id) if self.security_type == STOCK else ""),
             "increments": self.increments or ((Decimal(0), self.tick),),
         }
         for name, value in filled.items():
@@ -129,6 +130,21 @@ def step_at(price: Decimal, listing: Listing) -> Decimal:
 def made_up_con_id(symbol: str) -> int:
     """A contract id for a symbol whose id at IB is not known here: stable, and plainly not IB's."""
     return MADE_UP_CON_ID_BASE + zlib.crc32(symbol.encode()) % 90_000_000
+
+
+def made_up_isin(con_id: int) -> str:
+    """An ISIN for a stock whose own is not known here: valid, and of no country (`ZZ`).
+
+    IB tells an ISIN of every stock, and NautilusTrader loads none without.
+    """
+    body = f"ZZ{con_id:09X}"
+    digits = "".join(str(int(character, 36)) for character in body)
+    doubled = (int(digit) * (2 - place % 2) for place, digit in enumerate(reversed(digits)))
+    return body + str(-sum(map(_cross_sum, doubled)) % 10)
+
+
+def _cross_sum(number: int) -> int:
+    return number // 10 + number % 10
 
 
 def unrouted(contract: Contract) -> Contract:

@@ -57,11 +57,17 @@ class HistoryDesk:
         self._subscriptions = subscriptions
         self._aggregates = Aggregates(broker.market.book)
         self._live: dict[tuple[int, int], LiveBars] = {}
+        self.opened = 0
+        """Subscriptions so far."""
         self._pacing = HistoricalPacing() if broker.options.historical_pacing else None
 
     def forget(self, client_id: int) -> None:
         """Drop what a disconnected client had subscribed to."""
         self._live = {key: value for key, value in self._live.items() if key[0] != client_id}
+
+    def dues(self) -> list[datetime]:
+        """When each subscriber may be told something next."""
+        return [live.due for live in self._live.values()]
 
     def refresh(self) -> None:
         """Send each bar that began, changed or ended since the last time, to who keeps up."""
@@ -130,6 +136,7 @@ class HistoryDesk:
         broker.send(client_id, r.HistoricalData(number, first, last, rows))
         if question.live:
             self._live[client_id, number] = LiveBars(listing, question, bars[-1])
+            self.opened += 1
 
     def _check_allowed(self, request: q.HistoricalDataRequest, listing: Listing) -> None:
         refused = self._subscriptions.history_refusal(listing)

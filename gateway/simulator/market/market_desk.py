@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -27,6 +27,7 @@ AGGREGATION_GROUPS = {STOCK: 1, FOREX: 4, FUTURE: 2147483647}
 STREAMS_MAX = 100
 """Market data lines of one client, as many as IB gives to a new account."""
 SAMPLES_MAX = 16
+NOTHING_DUE = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -49,6 +50,9 @@ class MarketDesk:
         self.ticks = TickDesk(broker, self.subscriptions)
         self._streams: dict[tuple[int, int], Stream] = {}
         self._data_types: dict[int, int] = {}
+        self._opened = 0
+        self._due = NOTHING_DUE
+        self._count = self._subscribed()
 
     def forget(self, client_id: int) -> None:
         """Drop what a disconnected client had subscribed to."""
@@ -59,11 +63,24 @@ class MarketDesk:
 
     def refresh(self) -> None:
         """Send new data to subscribers where they changed."""
+        if self._broker.now < self.next_due():
+            return
         for (client_id, _), stream in self._streams.items():
             if stream.due <= self._broker.now:
                 self._broker.send(client_id, *self._news(stream))
         self.history.refresh()
         self.ticks.refresh()
+        dues = [stream.due for stream in self._streams.values()]
+        self._due = min([*dues, *self.history.dues(), *self.ticks.dues()], default=NOTHING_DUE)
+        self._count = self._subscribed()
+
+    def next_due(self) -> datetime:
+        """When a subscriber may be told something next; at once after something subscribed."""
+        return self._due if self._count == self._subscribed() else LONG_AGO
+
+    def _subscribed(self) -> tuple[int, int, int]:
+        """Changes with every new subscription."""
+        return self._opened, self.history.opened, self.ticks.opened
 
     def contract_details(self, client_id: int, request: q.ContractDetailsRequest) -> None:
         """reqContractDetails: every match, then the end; nothing found is error 200, no end."""
@@ -115,6 +132,7 @@ class MarketDesk:
             self._broker.send(client_id, r.TickSnapshotEnd(request.request_id))
         else:
             self._streams[client_id, request.request_id] = stream
+            self._opened += 1
 
     def cancel_market_data(self, client_id: int, request: q.MarketDataCancel) -> None:
         """cancelMktData."""
@@ -204,6 +222,7 @@ class MarketDesk:
             liquid_hours=hours_text(calendar.liquid, today, zone),
             under_con_id=listing.under_con_id,
             contract_month=listing.contract_month,
+            security_ids=(r.SecurityId("ISIN", listing.isin),) if listing.isin else (),
             aggregation_group=AGGREGATION_GROUPS[listing.security_type],
             under_symbol=listing.symbol if future else "",
             under_security_type=listing.under_security_type,

@@ -50,10 +50,16 @@ class TickDesk:
         self._broker = broker
         self._subscriptions = subscriptions
         self._lines: dict[tuple[int, int], TickLine] = {}
+        self.opened = 0
+        """Subscriptions so far."""
 
     def forget(self, client_id: int) -> None:
         """Drop what a disconnected client had subscribed to."""
         self._lines = {key: value for key, value in self._lines.items() if key[0] != client_id}
+
+    def dues(self) -> list[datetime]:
+        """When each subscriber may be told something next."""
+        return [line.due for line in self._lines.values()]
 
     def refresh(self) -> None:
         """Tell each line what happened since it was served."""
@@ -76,7 +82,7 @@ class TickDesk:
             self._broker.refuse(client_id, request.request_id, 10189, text)
             return
         line = TickLine(listing, kind, self._broker.now)
-        self._lines[client_id, request.request_id] = line
+        self._open(client_id, request.request_id, line)
         if kind in {KINDS[BID_ASK], KINDS[MIDPOINT]}:
             self._broker.send(client_id, *self._quote(request.request_id, line, self._broker.now))
 
@@ -97,11 +103,15 @@ class TickDesk:
             self._broker.refuse(client_id, request.request_id, 420, text)
             return
         line = TickLine(listing, 0, self._broker.now, regular=request.regular_hours, what=what)
-        self._lines[client_id, request.request_id] = line
+        self._open(client_id, request.request_id, line)
 
     def cancel_real_time_bars(self, client_id: int, request: q.RealTimeBarsCancel) -> None:
         """cancelRealTimeBars."""
         self._cancel(client_id, request.request_id)
+
+    def _open(self, client_id: int, request_id: int, line: TickLine) -> None:
+        self._lines[client_id, request_id] = line
+        self.opened += 1
 
     def _admitted(self, client_id: int, request_id: int, wanted: Any, code: int) -> Listing | None:
         resolved = self._broker.resolve(client_id, request_id, wanted)

@@ -1,260 +1,33 @@
 """Random sessions: whatever clients, people at the broker and time do, quantity and money balance.
 
-The books are kept a second time here, from what the master client hears, and compared after each
-step: positions are the executions, cash is what they cost, and no order contradicts itself.
+The books are kept a second time (double_books), from what the master client hears, and compared
+after each step: positions are the executions, cash is what they cost, no order contradicts itself.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
-from functools import cache, partial
-from itertools import chain
+from functools import partial
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.simulator import replies as r
 from gateway.simulator import requests as q
-from gateway.simulator.broker import ExchangeOptions, InitialHolding
-from gateway.simulator.exchange import Exchange
-from gateway.simulator.market.bars import BarBook, Row
-from gateway.simulator.market.contracts import Contract
-from gateway.simulator.market.hours import new_york
-from gateway.simulator.orders.orders import PENDING_CANCEL, Order, OrderTerms
-from gateway.simulator.stage import Stage
-
-Listener = Callable[[list[r.Delivery]], None]
-
-MASTER = 9
-ENDED = {"Filled", "Cancelled", "Inactive"}
-CONTRACTS = (
-    Contract(symbol="SPY", security_type="STK", exchange="SMART", currency="USD"),
-    Contract(symbol="EUR", security_type="CASH", exchange="IDEALPRO", currency="USD"),
-    Contract(local_symbol="ESZ5", security_type="FUT", exchange="CME"),
+from gateway.simulator.orders.orders import Order, OrderTerms
+from tests.gateway.simulator.double_books import (
+    CONTRACTS,
+    KEYS,
+    POOR,
+    PRICES,
+    TICKS,
+    UNITS,
+    Session,
 )
-KEYS = ("SPY", "EUR.USD", "ESZ5")
-PRICES = (Decimal(600), Decimal("1.1"), Decimal(6000))
-TICKS = (Decimal("0.50"), Decimal("0.0005"), Decimal(1))
-UNITS = (Decimal(1), Decimal(1000), Decimal(1))
-HOLDING = InitialHolding("SPY", Decimal(50), Decimal(590))
-RICH, POOR = Decimal(2_000_000), Decimal(-10_000)
-BEGIN = new_york(date(2025, 12, 11), time(8))
-END = BEGIN + timedelta(days=7)
-"""ESZ5 expires on the day after; what that does to a position, no execution tells."""
 
-
-def bars(index: int, begin: datetime, count: int) -> Iterator[Row]:
-    """Bars of half an hour that wander up and down in a fixed pattern."""
-    tick = TICKS[index]
-    for number in range(count):
-        opens = PRICES[index] + tick * ((number * 7) % 11 - 5)
-        numbers = (opens, opens + 3 * tick, opens - 3 * tick, opens + tick, Decimal(900))
-        yield Row(begin + number * timedelta(minutes=30), numbers, f"test:{number}")
-
-
-@cache
-def book() -> BarBook:
-    """SPY, EUR.USD and ESZ5 from 08:00 on a Thursday, a Friday, a Monday and a Tuesday."""
-    begins = [BEGIN + timedelta(days=days) for days in (0, 1, 4, 5)]
-    counts = (16, 18, 18)
-    return BarBook(
-        {
-            (key, "30 mins"): tuple(
-                chain.from_iterable(bars(index, begin, counts[index]) for begin in begins)
-            )
-            for index, key in enumerate(KEYS)
-        }
-    )
-
-
-class Overheard(Exchange):
-    """An exchange that shows all it says to a listener, before faults change it."""
-
-    def __init__(self, options: ExchangeOptions, listener: Listener) -> None:
-        super().__init__(book(), options)
-        self._listener = listener
-        self.set_master_client(MASTER)
-
-    def connect(self, client_id: int, now: datetime) -> list[r.Delivery]:
-        return self._shown(super().connect(client_id, now))
-
-    def handle(self, client_id: int, request: Any, now: datetime) -> list[r.Delivery]:
-        return self._shown(super().handle(client_id, request, now))
-
-    def advance(self, now: datetime) -> list[r.Delivery]:
-        return self._shown(super().advance(now))
-
-    def acting(self, now: datetime, verb: Callable[[], object]) -> list[r.Delivery]:
-        return self._shown(super().acting(now, verb))
-
-    def trade_by_hand(
-        self, symbol: str, quantity: Decimal, price: Decimal | None, now: datetime
-    ) -> list[r.Delivery]:
-        return self._shown(super().trade_by_hand(symbol, quantity, price, now))
-
-    def _shown(self, deliveries: list[r.Delivery]) -> list[r.Delivery]:
-        self._listener(deliveries)
-        return deliveries
-
-
-@dataclass
-class Session:
-    """A stage, the time it is there, and books of its own over what the master client is told."""
-
-    options: Mapping[str, Any]
-    stride: timedelta | None = None
-    stage: Stage = field(init=False)
-    now: datetime = BEGIN
-    orders: dict[int, Order] = field(default_factory=dict)
-    positions: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
-    cash: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
-    executions: dict[str, r.ExecutionDetails] = field(default_factory=dict)
-    commissions: dict[str, tuple[str, Decimal]] = field(default_factory=dict)
-    final: set[int] = field(default_factory=set)
-    told: list[tuple[Any, ...]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        options = ExchangeOptions(holdings=(HOLDING,), seed=5, **{"cash": RICH, **self.options})
-        self.stage = Stage(Overheard(options, self.hear), seed=5)
-        for client_id in (0, 1, 2, MASTER):
-            self.stage.connect(client_id, self.now)
-        self.positions["SPY"], self.cash["USD"] = HOLDING.quantity, options.cash
-
-    @property
-    def exchange(self) -> Exchange:
-        """The broker."""
-        return self.stage.exchange
-
-    def hear(self, deliveries: list[r.Delivery]) -> None:
-        """Book what the master client is told."""
-        for client_id, reply in deliveries:
-            if client_id != MASTER:
-                continue
-            if isinstance(reply, r.ExecutionDetails):
-                self._executed(reply)
-            elif isinstance(reply, r.CommissionReport):
-                self._charged(reply)
-            elif isinstance(reply, r.OrderStatus):
-                self._status(reply)
-
-    def pass_time(self, step: timedelta) -> None:
-        """Let time pass, in one jump or in strides."""
-        until = min(self.now + step, END)
-        while self.stride is not None and self.now + self.stride < until:
-            self.now += self.stride
-            self.stage.advance(self.now)
-        self.now = until
-        self.stage.advance(self.now)
-
-    def act(self, verb: Callable[[], object]) -> None:
-        """Do something to the broker; what makes no sense now is refused and changes nothing."""
-        with suppress(ValueError):
-            self.stage.acting(self.now, verb)
-
-    def ask(self, client_id: int, request: Any) -> None:
-        """Let a client ask for something."""
-        self.stage.handle(client_id, request, self.now)
-
-    def some_order(self, number: int) -> Order | None:
-        """One of the orders that the broker still knows."""
-        known = [*self.exchange.orders.done, *self.exchange.orders.working]
-        return known[number % len(known)] if known else None
-
-    def split(self, ratio: Decimal) -> None:
-        """A split of SPY: whole shares are multiplied, the rest becomes cash."""
-        before = self.exchange.account.cash
-        with suppress(ValueError):
-            self.stage.acting(self.now, lambda: self.exchange.actions.split("SPY", ratio))
-            wanted = self.positions["SPY"] * ratio
-            self.positions["SPY"] = Decimal(int(wanted))
-            paid = self.exchange.account.cash - before
-            assert (paid == 0) == (wanted == int(wanted))
-            assert paid * (wanted - int(wanted)) >= 0
-            self.cash["USD"] += paid
-
-    def dividend(self) -> None:
-        """A dividend of 0.25 on SPY."""
-        self.act(lambda: self.exchange.actions.dividend("SPY", Decimal("0.25")))
-        self.cash["USD"] += self.positions["SPY"] * Decimal("0.25")
-
-    def check(self) -> None:
-        """The broker's books are these, and its orders make sense."""
-        held = {key: quantity for key, quantity in self.positions.items() if quantity}
-        assert dict(self.exchange.positions) == held
-        account = self.exchange.account
-        cash = {key: value for key, value in account.balances.items() if value}
-        basis = sum((item.basis for item in account.holdings.values()), Decimal(0))
-        cash["USD"] = cash.get("USD", Decimal(0)) - basis
-        assert cash == {key: value for key, value in self.cash.items() if value}
-        self._check_orders()
-
-    def _check_orders(self) -> None:
-        orders = self.exchange.orders
-        working, done = orders.working, orders.done
-        for order in (*working, *done):
-            self.orders[order.perm_id] = order
-        assert not {order.perm_id for order in working} & {order.perm_id for order in done}
-        assert len({order.perm_id for order in done}) == len(done)
-        for order in working:
-            assert order.working
-            assert order.remaining > 0
-            assert order.status in {"PreSubmitted", "Submitted", PENDING_CANCEL}
-            if order.order_id:
-                assert orders.known(order.client_id, order.order_id) is order
-        for order in self.orders.values():
-            assert order.filled == sum(item.quantity for item in order.executions)
-            assert 0 <= order.filled <= order.terms.quantity
-        for order in done:
-            assert not order.working
-            assert order.status in ENDED
-            assert order.remaining or order.status == "Filled"
-        reserved = sum((order.margin_reserved for order in working), Decimal(0))
-        assert abs(orders.record.margin_reserved - reserved) < Decimal("0.01")
-
-    def _executed(self, details: r.ExecutionDetails) -> None:
-        execution = details.execution
-        stem, _, version = execution.execution_id.rpartition(".")
-        old = self.executions.get(stem)
-        assert (old is None) == (version == "01")
-        if old is not None:
-            assert int(version) == int(old.execution.execution_id.rpartition(".")[2]) + 1
-            self._book(old, -1)
-        self.executions[stem] = details
-        self._book(details, 1)
-        self.told.append((execution.execution_id, execution.quantity, execution.price))
-        self.told.append((execution.time, execution.quantity_cumulative, details.perm_id))
-
-    def _book(self, details: r.ExecutionDetails, times: int) -> None:
-        execution, contract = details.execution, details.contract
-        quantity = times * execution.quantity * (1 if execution.side == "BOT" else -1)
-        multiplier = Decimal(contract.multiplier or 1)
-        self.positions[contract.local_symbol] += quantity
-        self.cash[contract.currency] -= quantity * execution.price * multiplier
-        if contract.security_type == "CASH":
-            self.cash[contract.symbol] += quantity
-
-    def _charged(self, report: r.CommissionReport) -> None:
-        stem = report.execution_id.rpartition(".")[0]
-        currency, paid = self.commissions.get(stem, (report.currency, Decimal(0)))
-        assert currency == report.currency
-        self.cash[currency] -= report.commission - paid
-        self.commissions[stem] = (currency, report.commission)
-
-    def _status(self, status: r.OrderStatus) -> None:
-        """After a final status nothing works again; only what was not filled may fill."""
-        self.told.append((status.perm_id, status.status, status.filled, status.remaining))
-        assert status.filled >= 0
-        assert status.remaining >= 0
-        if status.perm_id in self.final:
-            assert status.status in ENDED
-        if status.status in ENDED:
-            self.final.add(status.perm_id)
-
-
+GROUP_SIZE = Decimal(60)
 Step = Callable[[Session], None]
 
 
@@ -278,6 +51,62 @@ def place(
         session.act(lambda: session.exchange.orders.place(client_id, request, "locate"))
     else:
         session.ask(client_id, request)
+
+
+def family(
+    wish: tuple[int, str, int, str, int, int, str, bool, bool],
+    exits: tuple[int, int, str],
+    sent: bool,
+    session: Session,
+) -> None:
+    """A bracket of client 1: an entry and two exits, of which the last may stay untransmitted."""
+    index, action, units, kind, limit, stop, tif, _, _ = wish
+    profit, loss, stop_kind = exits
+    terms = OrderTerms(
+        action,
+        units * UNITS[index],
+        kind,
+        PRICES[index] + limit * TICKS[index],
+        PRICES[index] + stop * TICKS[index],
+        tif,
+        transmit=False,
+    )
+    side = terms.side
+    first = session.exchange.orders.next_id(1)
+    leaving = replace(terms, action="SELL" if side > 0 else "BUY", tif="GTC", parent_id=first)
+    target = PRICES[index] + side * profit * TICKS[index]
+    away = PRICES[index] - side * loss * TICKS[index]
+    closing = replace(leaving, order_type="LMT", limit_price=target)
+    trail = loss * TICKS[index] if stop_kind == "TRAIL" else away
+    stopping = replace(leaving, order_type=stop_kind, aux_price=trail, transmit=sent)
+    for number, each in enumerate((terms, closing, stopping)):
+        session.ask(1, q.PlaceOrder(first + number, CONTRACTS[index], each))
+
+
+def group(oca_type: int, offsets: tuple[int, ...], client_id: int, session: Session) -> None:
+    """Orders of one group, alike but for their prices: limits and stops of SPY."""
+    first = session.exchange.orders.next_id(client_id)
+    for offset in offsets:
+        kind = "LMT" if offset < 0 else "STP"
+        price = PRICES[0] + offset * TICKS[0]
+        other = {"ocaGroup": f"group {client_id}.{first}", "ocaType": str(oca_type)}
+        terms = OrderTerms("BUY", GROUP_SIZE, kind, price, price, "GTC", other=other)
+        order_id = session.exchange.orders.next_id(client_id)
+        session.ask(client_id, q.PlaceOrder(order_id, CONTRACTS[0], terms))
+
+
+def trail(index: int, action: str, distance: int, offset: int | None, session: Session) -> None:
+    """A trailing stop of client 2, with a limit or without."""
+    terms = OrderTerms(
+        action,
+        40 * UNITS[index],
+        "TRAIL" if offset is None else "TRAIL LIMIT",
+        aux_price=distance * TICKS[index],
+        tif="GTC",
+        limit_offset=None if offset is None else offset * TICKS[index],
+    )
+    order_id = session.exchange.orders.next_id(2)
+    session.ask(2, q.PlaceOrder(order_id, CONTRACTS[index], terms))
 
 
 def change(number: int, units: int, limit: int, session: Session) -> None:
@@ -384,6 +213,22 @@ WISHES = st.tuples(
     st.booleans(),
     st.booleans(),
 )
+EXITS = st.tuples(st.integers(1, 6), st.integers(1, 6), st.sampled_from(["STP", "TRAIL"]))
+GROUPS: st.SearchStrategy[Step] = st.builds(
+    partial,
+    st.just(group),
+    st.integers(0, 3),
+    st.lists(st.integers(-6, 6), min_size=1, max_size=3).map(tuple),
+    st.integers(1, 2),
+)
+TRAILS: st.SearchStrategy[Step] = st.builds(
+    partial,
+    st.just(trail),
+    st.integers(0, 2),
+    st.sampled_from(["BUY", "SELL"]),
+    st.integers(1, 6),
+    st.none() | st.integers(-2, 2),
+)
 VERBS = ("end", "reject", "hold", "release", "vanish", "roll_back")
 FAULTS: Mapping[str, Mapping[str, Any]] = {
     "blocking_dialog": {},
@@ -437,6 +282,9 @@ STEPS: st.SearchStrategy[Step] = st.one_of(
     st.builds(partial, st.just(place_by_hand), st.integers(1, 130), st.booleans()),
     st.builds(partial, st.just(inject), st.sampled_from(sorted(FAULTS))),
     st.just(clear),
+    st.builds(partial, st.just(family), WISHES, EXITS, st.booleans()),
+    GROUPS,
+    TRAILS,
 )
 
 
@@ -469,3 +317,33 @@ def test_time_that_jumps_brings_what_time_that_walks_brings(
     assert jumped.told == walked.told
     assert jumped.exchange.positions == walked.exchange.positions
     assert jumped.exchange.account.balances == walked.exchange.account.balances
+
+
+FAIR: st.SearchStrategy[Step] = st.one_of(
+    st.builds(partial, st.just(wait), MINUTES),
+    st.builds(partial, st.just(family), WISHES, EXITS, st.booleans()),
+    GROUPS,
+    GROUPS,
+    TRAILS,
+    st.builds(partial, st.just(cancel), NUMBERS),
+    st.just(cancel_all),
+)
+"""What clients and time do, without people or faults that make orders trade beyond all rules."""
+
+
+@given(OPTIONS, st.lists(FAIR, min_size=5, max_size=30))
+def test_no_group_trades_more_than_one_of_its_orders(
+    options: Mapping[str, Any], steps: list[Step]
+) -> None:
+    """Of a group of type 1 one order trades; exits together no more than their entry did."""
+    session = played(options, steps)
+    groups: dict[str, list[Order]] = defaultdict(list)
+    for order in session.orders.values():
+        if order.terms.oca_group:
+            groups[order.terms.oca_group].append(order)
+    for members in groups.values():
+        traded = [order.filled for order in members if order.filled]
+        parent = members[0].parent
+        assert sum(traded) <= (GROUP_SIZE if parent is None else parent.filled)
+        assert parent is None or not traded or parent.status == "Filled"
+        assert members[0].terms.oca_type > 1 or len(traded) <= 1

@@ -122,7 +122,7 @@ def test_a_port_in_use_is_explained(bars: Path, capsys: pytest.CaptureFixture[st
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert main(["--bars", str(bars), "--port", str(port)]) == 2
-    assert "address already in use" in capsys.readouterr().err
+    assert f"port {port} is already in use; --port 0 takes" in capsys.readouterr().err
 
 
 def test_a_port_in_use_is_told_in_a_sentence(

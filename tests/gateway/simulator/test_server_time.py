@@ -271,8 +271,8 @@ def test_a_restart_that_is_jumped_over_still_resets_everyone(play: Play, at: At)
 
 
 def test_orders_trade_while_the_gateway_restarts(play: Play, order: MakeOrder, at: At) -> None:
-    """The outage ends a client's sight, not the order: it trades at 11:00, within the restart."""
-    plan = OutagePlan(restart_at=time(10, 45), restart_seconds=1800)
+    """The outage ends a client's sight, not the order: it trades at 10:30, within the restart."""
+    plan = OutagePlan(restart_at=time(10, 15), restart_seconds=1800)
 
     async def story(simulator: Simulator) -> None:
         client = await Client.ready(simulator)

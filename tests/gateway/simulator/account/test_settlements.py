@@ -76,7 +76,8 @@ def test_a_future_that_expires_leaves_the_positions_without_an_execution(
     exchange.handle(1, q.AccountUpdatesRequest(True, ""), at("10:10"))
     heard = [item for _, item in exchange.advance(at("18:00", days))]
     gone = [item for item in heard if isinstance(item, r.Position | r.PortfolioItem)]
-    assert [item.position for item in gone] == [0, 0]
+    assert [item.position for item in gone[-2:]] == [0, 0]
+    assert all(item.position == 2 for item in gone[:-2])
     assert not [item for item in heard if isinstance(item, r.ExecutionDetails)]
     assert exchange.account.cash == Decimal("99995.50") + 2 * 50 * 200
     assert exchange.positions == {}

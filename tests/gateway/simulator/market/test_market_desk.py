@@ -171,7 +171,9 @@ def test_the_type_of_the_data_comes_before_them_and_again_when_it_changes(
     assert [type(x) for x in first[:3]] == [r.TickRequestParameters, r.MarketDataType, r.TickPrice]
     assert first[1] == r.MarketDataType(4, 1)
     closed = [x for _, x in exchange.advance(at("16:00"))]
-    assert closed[0] == r.MarketDataType(4, 2)
+    (at_close,) = [place for place, x in enumerate(closed) if isinstance(x, r.MarketDataType)]
+    assert closed[at_close] == r.MarketDataType(4, 2)
+    assert isinstance(closed[at_close + 1], r.TickPrice)
 
 
 def test_a_line_has_volume_the_time_of_the_last_trade_and_halts(
