@@ -48,7 +48,14 @@ PURE = (
 )
 RIMS = {
     f"gateway/simulator/{name}.py"
-    for name in ("server", "connection", "control", "virtual_loop", "virtual_network", "__main__")
+    for name in (
+        *("server", "switchboard", "connection", "timekeeper", "playback"),
+        *("control", "virtual_loop", "virtual_network", "__main__"),
+    )
+} | {
+    # The conformance cases' own client, and what waits for it.
+    f"gateway/simulator/conformance/{name}.py"
+    for name in ("client", "runner", "sweep", "trading_floor", "__main__")
 }
 IMPURE_IMPORTS = {"asyncio", "google", "ib_async", "logging", "os", "random", "socket", "time"}
 

@@ -7,6 +7,14 @@ from gateway.simulator.market.contracts import Contract
 
 
 @dataclass(frozen=True, slots=True)
+class SecurityId:
+    """An identifier that others know a contract by; IB tells the ISIN of a stock."""
+
+    kind: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
 class ContractDetails:
     """One contract with everything IB tells about it."""
 
@@ -24,6 +32,7 @@ class ContractDetails:
     liquid_hours: str
     under_con_id: int = 0
     contract_month: str = ""
+    security_ids: tuple[SecurityId, ...] = ()
     aggregation_group: int = 1
     under_symbol: str = ""
     under_security_type: str = ""

@@ -34,6 +34,12 @@ LOCATING = Refusal(
     "while we attempt to locate the shares.",
 )
 CANCELLED = Refusal(202, "Order Canceled - reason:")
+DISCARDED = Refusal(202, "Order Canceled - reason:Order was discarded")
+"""An order that was never transmitted is cancelled (rust-ibapi, wire facts of a paper gateway)."""
+MISSING_PARENT = Refusal(10006, "Missing parent order.")
+OTHER_GROUP = Refusal(10326, "OCA group revision is not allowed.")
+OTHER_GROUP_TYPE = Refusal(10327, "OCA group type revision is not allowed.")
+OTHER_PARENT = Refusal(10341, "Parent order id cannot be modified.")
 FARM_OK = Refusal(2104, "Market data farm connection is OK:usfarm")
 HISTORY_FARM_OK = Refusal(2106, "HMDS data farm connection is OK:ushmds")
 DEFINITIONS_FARM_OK = Refusal(2158, "Sec-def data farm connection is OK:secdefnj")
@@ -49,7 +55,20 @@ def rejected(reason: str) -> Refusal:
     return Refusal(201, f"Order rejected - reason:{reason}")
 
 
+GROUP_FILLED = rejected("OCA group is already filled.")
+PARENT_ENDS = rejected("Parent order is being cancelled.")
 NO_SHARES = rejected("The contract is not available for short sale.")
+
+
+def not_found(order_id: int) -> Refusal:
+    """Error 135: the id was used, but there is no such order any more."""
+    return Refusal(135, f"Can't find order with id ={order_id}")
+
+
+def not_cancellable(perm_id: int) -> Refusal:
+    """Error 161: the order cannot be cancelled as it is."""
+    text = f"Cancel attempted when order is not in a cancellable state. Order permId ={perm_id}"
+    return Refusal(161, text)
 
 
 def unknown_ticker(request_id: int) -> Refusal:

@@ -19,6 +19,7 @@ from gateway.simulator.market_replies import (
     PriceIncrement,
     RealTimeBar,
     ScheduledSession,
+    SecurityId,
     SymbolSample,
     SymbolSamples,
     TickByTickMidpoint,
@@ -80,6 +81,7 @@ __all__ = [
     "RealTimeBar",
     "Reply",
     "ScheduledSession",
+    "SecurityId",
     "SymbolSample",
     "SymbolSamples",
     "TickByTickMidpoint",
@@ -306,6 +308,8 @@ class CompletedOrder:
     filled: Decimal
     completed_time: str
     completed_status: str
+    parent_perm_id: int = 0
+    """Which order it was attached to; 0 for none."""
 
 
 @dataclass(frozen=True, slots=True)

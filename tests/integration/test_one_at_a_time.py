@@ -35,7 +35,8 @@ class Stage:
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 while not await holds():
-                    assert any(gateway.is_alive for gateway in gateways), self.world.said
+                    if not any(gateway.is_alive for gateway in gateways):
+                        raise AssertionError("no gateway lives: " + "\n".join(self.world.said))
                     await asyncio.sleep(0.1)
         except TimeoutError:
             raise AssertionError(f"never came: {what}; said: {self.world.said}") from None

@@ -53,6 +53,8 @@ ACCEPTED: list[tuple[dict[str, Any], str, str]] = [
     ({"orderType": "LMT", "lmtPrice": 500, "tif": "GTC"}, "Submitted", ""),
     ({"orderType": "STP", "auxPrice": 700}, "PreSubmitted", "trigger"),
     ({"orderType": "STP LMT", "auxPrice": 700, "lmtPrice": 701}, "PreSubmitted", "trigger"),
+    ({"orderType": "TRAIL", "auxPrice": 5}, "PreSubmitted", "trigger"),
+    ({"orderType": "TRAIL", "trailingPercent": 1}, "PreSubmitted", "trigger"),
     ({"orderType": "MOC"}, "PreSubmitted", ""),
     ({"orderType": "LOC", "lmtPrice": 500}, "PreSubmitted", ""),
     ({"orderType": "MKT", "goodAfterTime": "20251212 12:00:00 US/Eastern"}, "PreSubmitted", ""),
@@ -78,7 +80,7 @@ async def test_an_adaptive_order_trades_as_its_type(ib: IB) -> None:
 @pytest.mark.parametrize(
     ("terms", "code"),
     [
-        ({"orderType": "TRAIL", "auxPrice": 1}, 201),
+        ({"orderType": "REL", "auxPrice": 1}, 201),
         ({"orderType": "MOC", "tif": "GTC"}, 113),
         ({"orderType": "STP", "auxPrice": 700, "tif": "IOC"}, 111),
         ({"orderType": "STP", "auxPrice": 700, "triggerMethod": 4}, 201),

@@ -40,6 +40,7 @@ RejectionReason = Literal[
     "duplicate_id",
     "permissions",
     "closed",
+    "precaution",
 ]
 REJECTIONS: dict[str, Refusal] = {
     "margin": rejected(
@@ -60,6 +61,11 @@ REJECTIONS: dict[str, Refusal] = {
     "duplicate_id": DUPLICATE_ORDER,
     "permissions": Refusal(460, "No trading permissions."),
     "closed": rejected("Exchange is closed."),
+    "precaution": Refusal(
+        109,
+        "Price is out of the range defined by the Percentage setting at order defaults frame. The "
+        "order will not be transmitted.",
+    ),
 }
 """Why IB refuses orders, with its codes: ib.md 4 and 4.1, item 6; LEAN IB #245; ibsync #10."""
 

@@ -237,10 +237,14 @@ def release(fault: OrderFault, keys: Iterable[OrderKey]) -> None:
 
 
 def fill_if_working(fault: OrderFault, key: OrderKey, size: Decimal) -> None:
-    """Trade a part of an order, unless it ended."""
+    """Trade a part of an order, unless it ended; one that waits for its parent goes its own way."""
     order = fault.order_of(key)
-    if order is not None and order.working:
-        fill(fault, key, min(size, order.remaining))
+    if order is None or not order.working:
+        return
+    if order.awaits_parent:
+        release(fault, [key])
+        return
+    fill(fault, key, min(size, order.remaining))
 
 
 def fill(fault: OrderFault, key: OrderKey, size: Decimal | None = None) -> None:

@@ -23,6 +23,7 @@ from gateway.simulator.notices import (
 from gateway.simulator.orders.order_times import auction_closed, life_of
 from gateway.simulator.orders.order_types import ELSEWHERE, ORDER_TYPES, Need, OrderType
 from gateway.simulator.orders.orders import OrderTerms
+from gateway.simulator.orders.trailing import objection as trailing_objection
 from gateway.simulator.requests import QUANTITY_MAX
 
 ACTIONS = frozenset({"BUY", "SELL", "SSHORT"})
@@ -33,12 +34,9 @@ ALGO_STRATEGIES = frozenset({"", "Adaptive"})
 LAST_PRICE_METHODS = frozenset({"", "0", "2"})
 """IB's trigger methods: by default, which is the last price for what is traded here, and that."""
 NOT_SIMULATED = (
-    "ocaGroup",
     "hedgeType",
     "discretionaryAmt",
     "percentOffset",
-    "trailStopPrice",
-    "trailingPercent",
     "scalePriceIncrement",
     "cashQty",
     "adjustedOrderType",
@@ -52,6 +50,14 @@ NOT_SIMULATED = (
     "notHeld",
     "duration",
     "minTradeQty",
+    "autoCancelParent",
+    "activeStartTime",
+    "activeStopTime",
+    "scaleTable",
+    "scaleInitLevelSize",
+    "scaleSubsLevelSize",
+    "isOmsContainer",
+    "secId",
 )
 """Attributes of IB's that are refused when they are set."""
 
@@ -163,10 +169,28 @@ def _known_algo(candidate: Candidate) -> Refusal | None:
     return None if fits or not algo else UNSUPPORTED_TYPE
 
 
-def _no_bracket(candidate: Candidate) -> Refusal | None:
+def _trail_given(candidate: Candidate) -> Refusal | None:
+    """A trailing order has one distance; no other order has any, or a stop that moves."""
     terms = candidate.terms
-    held = terms.parent_id or not terms.transmit
-    return _not_simulated("parentId and transmit=0") if held else None
+    if candidate.kind.trails:
+        return trailing_objection(terms) or _sensible_trail(terms)
+    names = {"trailStopPrice": terms.trail_stop_price, "trailingPercent": terms.trailing_percent}
+    given = [name for name, value in names.items() if value is not None]
+    return _not_simulated(f"attribute {given[0]} of {terms.order_type}") if given else None
+
+
+def _sensible_trail(terms: OrderTerms) -> Refusal | None:
+    numbers = {
+        "trailing amount": terms.aux_price,
+        "trail stop price": terms.trail_stop_price,
+    }
+    for name, number in numbers.items():
+        if number is not None and (objection := _sensible_price(number, name)):
+            return objection
+    offset = terms.limit_offset
+    if offset is not None and abs(offset) > PRICE_MAX:
+        return invalid(f"The limit price offset is above {PRICE_MAX}")
+    return None
 
 
 def _nothing_ignored(candidate: Candidate) -> Refusal | None:
@@ -177,7 +201,7 @@ def _nothing_ignored(candidate: Candidate) -> Refusal | None:
 def _trigger_by_last_price(candidate: Candidate) -> Refusal | None:
     """Bars tell of trades: a stop cannot be triggered by bid and ask, or by two prices."""
     method = candidate.terms.other.get("triggerMethod", "")
-    if candidate.kind.stop is Need.IGNORED or method in LAST_PRICE_METHODS:
+    if not candidate.kind.waits or method in LAST_PRICE_METHODS:
         return None
     return _not_simulated(f"triggerMethod {method}")
 
@@ -208,6 +232,8 @@ def _limit_on_tick(candidate: Candidate) -> Refusal | None:
 
 
 def _stop_on_tick(candidate: Candidate) -> Refusal | None:
+    if candidate.kind.trails:
+        return price_off_tick(candidate.terms.trail_stop_price, candidate)
     if candidate.kind.stop is Need.IGNORED:
         return None
     return price_off_tick(candidate.terms.aux_price, candidate)
@@ -244,8 +270,8 @@ RULES: tuple[Rule, ...] = (
     _known_time_in_force,
     _time_in_force_for_type,
     _known_algo,
-    _no_bracket,
     _nothing_ignored,
+    _trail_given,
     _trigger_by_last_price,
     _limit_given,
     _stop_given,

@@ -4,6 +4,7 @@ Sequence of each, as recorded from IB: execDetails, openOrder and orderStatus wi
 openOrder with the commission, commissionReport; after the last one, positions and account values.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 
@@ -33,12 +34,15 @@ class ExecutionDesk:
         self._accounts = accounts
         self._reports = OrderReports(broker)
         self._executed = 0
+        self.on_trade: Callable[[Order, Decimal], None] = _nobody
+        """Who hears of it when an order traded, with the quantity: children and groups follow."""
 
     def fill(self, order: Order, quantity: Decimal, price: Decimal) -> None:
         """Execute so much of an order, in as many parts as the options say."""
         for part in self._parts(order, quantity):
             self._execute(order, part, price)
         self._accounts.traded(order.contract.con_id)
+        self.on_trade(order, quantity)
 
     def correct(
         self, execution_id_: str, quantity: Decimal | None = None, price: Decimal | None = None
@@ -163,6 +167,7 @@ class ExecutionDesk:
             self._record.finish(order, self._broker.now)
             self._reports.tell_state(order)
         self._accounts.traded(order.contract.con_id)
+        self.on_trade(order, max(new.quantity - old.quantity, Decimal(0)))
 
     def _rebook(self, order: Order, old: Execution, new: Execution) -> r.CommissionReport:
         listing = self._broker.contracts.by_con_id(order.contract.con_id)
@@ -182,3 +187,7 @@ class ExecutionDesk:
         report = r.CommissionReport(new.execution_id, cost, order.commission_currency, realized)
         self._record.commissions[new.execution_id] = report
         return report
+
+
+def _nobody(order: Order, quantity: Decimal) -> None:
+    """No order is tied to another yet."""

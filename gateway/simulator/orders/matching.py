@@ -2,7 +2,7 @@
 
 Which price, the order's type says (order_types); how much, the fill model's share of the bar's
 volume (fill_models). Bars that are over come before the quote of the instant, in the order in
-which the orders came.
+which the orders came; how the orders of one group take turns, oca says.
 """
 
 from datetime import datetime
@@ -13,16 +13,20 @@ from gateway.simulator.market.bars import Bar
 from gateway.simulator.market.contracts import Listing
 from gateway.simulator.orders.execution_desk import ExecutionDesk
 from gateway.simulator.orders.fill_models import FillModel
+from gateway.simulator.orders.oca import in_turn
 from gateway.simulator.orders.order_reports import OrderReports
 from gateway.simulator.orders.order_times import trades_extended
 from gateway.simulator.orders.order_types import (
     ORDER_TYPES,
     OrderType,
     Sight,
+    stop_price,
     stop_reached,
     stop_reached_within,
+    stopped,
 )
 from gateway.simulator.orders.orders import Order
+from gateway.simulator.orders.trailing import TRAIL, moved
 
 BudgetKey = tuple[str, datetime, datetime]
 
@@ -64,11 +68,22 @@ class Matching:
 
     def match(self, orders: list[Order], now: datetime) -> None:
         """Let orders trade at an instant; `now` is when bars begin or end, or orders awake."""
-        for order in orders:
-            self._match_finished(order, now)
-        for order in orders:
+        turns = in_turn(orders)
+        for order in turns:
+            if order.working:
+                self._match_finished(order, now)
+        for order in turns:
             if order.working:
                 self.match_now(order)
+
+    def aim(self, order: Order) -> None:
+        """Place the stop of a trailing order that has none yet, if any price is known."""
+        if not kind_of(order).trails or order.terms.trail_stop_price is not None:
+            return
+        listing = self._listing(order)
+        quote = self._broker.market.quote(listing, self._broker.now)
+        if quote is not None:
+            _trail(order, Sight(listing, self._model, quote), quote.last)
 
     def match_now(self, order: Order) -> None:
         """Let an order trade at what it sees now, and be at the exchange if it can rest there."""
@@ -129,10 +144,12 @@ class Matching:
         sight = Sight(listing, self._model, self._broker.market.quote(listing, bar.start))
         if not kind.waits or order.triggered:
             return kind.within(order, sight, bar)
-        if not stop_reached_within(order, bar):
-            return None
-        _trigger(order)
-        return kind.on_trigger(order, sight, bar)
+        if kind.trails:
+            _trail(order, sight, bar.open)
+        if stop_reached_within(order, bar):
+            _trigger(order)
+            return kind.on_trigger(order, sight, bar)
+        return _trail_through(order, sight, bar) if kind.trails else None
 
     def _fill(self, order: Order, price: Decimal, bar: Bar | None) -> None:
         listing, quantity = self._listing(order), order.remaining
@@ -162,10 +179,28 @@ def _waits(order: Order, kind: OrderType, sight: Sight) -> bool:
     if not kind.waits or order.triggered:
         return False
     quote = sight.quote
-    if quote is None or quote.bid is None or not stop_reached(order, quote.last):
+    if quote is None or quote.bid is None:
+        return True
+    if kind.trails:
+        _trail(order, sight, quote.last)
+    if not stop_reached(order, quote.last):
         return True
     _trigger(order)
     return False
+
+
+def _trail(order: Order, sight: Sight, price: Decimal) -> None:
+    order.terms = moved(order.terms, price, sight.rounded)
+
+
+def _trail_through(order: Order, sight: Sight, bar: Bar) -> Decimal | None:
+    """The bar moves the stop; a close beyond it is a fall through it, at the stop."""
+    _trail(order, sight, bar.low if order.terms.side > 0 else bar.high)
+    stop = stop_price(order)
+    if stop is None or not stop_reached(order, bar.close):
+        return None
+    _trigger(order)
+    return stopped(order, sight, stop) if order.terms.order_type == TRAIL else None
 
 
 def _trigger(order: Order) -> None:

@@ -3,7 +3,8 @@
 Sequence of a market order, as recorded from IB: openOrder PreSubmitted, orderStatus PreSubmitted,
 execDetails, openOrder Filled, orderStatus Filled, openOrder with the commission, commissionReport;
 then positions, portfolio and account values. The execution comes before the status that reports
-it, the commission last. How orders trade: matching; what is on record: order_record.
+it, the commission last. How orders trade: matching; what is on record: order_record; what happens
+to an order, and to those tied to it: lifecycle.
 
 The verbs below `release` are what people at the broker and faults do to orders; each tells the
 clients what IB would tell them.
@@ -21,32 +22,32 @@ from gateway.simulator import requests as q
 from gateway.simulator.account.account_desk import AccountDesk
 from gateway.simulator.broker import Broker
 from gateway.simulator.market.contracts import Contract, Listing
-from gateway.simulator.orders.admission import Candidate, refusal
+from gateway.simulator.orders import families, oca, trailing
+from gateway.simulator.orders.entrance import MISMATCH, Entrance
 from gateway.simulator.orders.execution_desk import ExecutionDesk
+from gateway.simulator.orders.families import Draft
 from gateway.simulator.orders.fill_models import fill_model
 from gateway.simulator.orders.fills import number_from
+from gateway.simulator.orders.lifecycle import Lifecycle
 from gateway.simulator.orders.matching import Matching, kind_of
 from gateway.simulator.orders.order_limits import OrderLimits, Request
 from gateway.simulator.orders.order_record import OrderRecord
 from gateway.simulator.orders.order_reports import OrderReports
 from gateway.simulator.orders.order_times import auction_closed, life_of
-from gateway.simulator.orders.order_warnings import on_arrival, until_open
 from gateway.simulator.orders.orders import (
+    CHILD,
     LOCATE,
     LONG_PAST,
     PENDING_CANCEL,
-    TRIGGER,
     Execution,
     Order,
     OrderTerms,
 )
-from gateway.simulator.orders.what_if import what_if
 
 HAND_CLIENT_ID = 0
 """Orders made by hand at TWS belong to client 0 and have order id 0 until they are bound."""
 PERM_ID_BASE = 1_000_000_000
 FILLED_ALREADY = notices.Refusal(104, "Cannot modify a filled order.")
-MISMATCH = notices.Refusal(105, "Order being modified does not match the original order.")
 
 
 class OrderDesk:
@@ -61,6 +62,9 @@ class OrderDesk:
         self._matching = Matching(broker, model, self._executions)
         self._limits = OrderLimits(broker, self.record)
         self._reports = OrderReports(broker)
+        self._lives = Lifecycle(broker, self.record, self._matching, self._limits)
+        self._executions.on_trade = self._lives.traded
+        self._entrance = Entrance(broker, self.record, self._limits, self._lives)
         self._binds_hand_orders = False
         self._watched: tuple[int, ...] = ()
         self._quiet_until = LONG_PAST
@@ -109,25 +113,17 @@ class OrderDesk:
         known = self.record.known(client_id, request.order_id)
         if known is not None:
             return self._change(known, request)
-        preset = self._broker.options.day_preset_notice and not request.terms.tif
-        accepted = self._admit(client_id, request)
-        if accepted is None:
-            return None
-        listing, placed = accepted
-        if placed.terms.what_if:
-            self._answer_what_if(client_id, placed, listing)
-            return None
-        order = self._new(client_id, placed, listing)
-        if order is not None:
-            self._receive(order, [notices.PRESET] if preset else [], held)
-        return order
+        return self._entrance.place(client_id, request, held)
 
     def cancel(self, client_id: int, request: q.CancelOrder) -> None:
         """cancelOrder: only the client that placed an order can cancel it."""
         order_id = request.order_id
         order = self.record.known(client_id, order_id)
-        if order is None and 0 < order_id <= self.record.ids(client_id).highest:
-            self._broker.refuse(client_id, order_id, 135, f"Can't find order with id ={order_id}")
+        draft = self._entrance.drafts.get(client_id, order_id)
+        if draft is not None:
+            self._discard(self._entrance.drafts.discard(draft))
+        elif order is None and 0 < order_id <= self.record.ids(client_id).highest:
+            self._broker.refuse(client_id, order_id, *notices.not_found(order_id))
         elif order is None:
             self._broker.refuse(client_id, order_id, *notices.unknown_cancel(order_id))
         elif not order.working:
@@ -136,26 +132,30 @@ class OrderDesk:
             self._cancel(order)
 
     def cancel_all(self, client_id: int, request: q.GlobalCancel) -> None:
-        """reqGlobalCancel: every working order, whoever placed it."""
+        """reqGlobalCancel: every working order, whoever placed it, and all that were held back."""
+        self._discard(self._entrance.drafts.clear())
         for order in self.working:
-            self._cancel(order)
+            if order.working:
+                self._cancel(order)
 
     # ------------------------------------------------------------------ time
 
     def match(self, now: datetime) -> None:
         """Let working orders trade at an instant; `now` is when a bar begins, ends, or both."""
         for order in self.working:
-            if order.status == PENDING_CANCEL and self._matching.is_open(order):
-                self.end(order)
+            cancelled = order.working and order.status == PENDING_CANCEL
+            if cancelled and self._matching.is_open(order):
+                self._lives.withdraw(order)
         self._matching.match(self.working, now)
         for order in self.working:
-            if order.terms.tif == "IOC" and order.active_from <= now and not order.held:
+            at_once = order.working and order.terms.tif == "IOC"
+            if at_once and order.active_from <= now and not order.held:
                 self.end(order)
 
     def expire(self, now: datetime) -> None:
         """End the orders whose time is over."""
         for order in self.working:
-            if order.expires_at <= now:
+            if order.working and order.expires_at <= now:
                 self.end(order)
 
     def instants(self, after: datetime, until: datetime) -> list[datetime]:
@@ -180,8 +180,10 @@ class OrderDesk:
 
         A `liquidation` is the broker's own doing; its executions are marked.
         """
-        terms = self._complete(OrderTerms(_action(quantity), abs(quantity)))
-        order = self._make(HAND_CLIENT_ID, q.PlaceOrder(0, listing.contract(), terms), listing)
+        terms = self._entrance.complete(OrderTerms(_action(quantity), abs(quantity)))
+        order = self._entrance.make(
+            HAND_CLIENT_ID, q.PlaceOrder(0, listing.contract(), terms), listing
+        )
         order.by_hand, order.liquidation = True, liquidation
         self._reports.tell_state(order)
         self._executions.fill(order, order.remaining, price)
@@ -191,20 +193,25 @@ class OrderDesk:
         """Someone at TWS places an order, of any type; no limit of the account holds it back.
 
         Raises:
-            ValueError: the contract is unknown, or a rule of admission refuses the order.
+            ValueError: the contract is unknown, a rule of admission refuses the order, or it would
+                be attached to another or held back.
         """
         resolved = self._broker.contracts.resolve(contract)
         if resolved is None:
             raise ValueError(f"no such contract: {contract}")
-        terms = self._complete(terms)
-        objection = self._objection(resolved[0], terms)
+        if terms.parent_id or not terms.transmit:
+            raise ValueError("201: an order by hand has no parent and goes out at once")
+        terms = self._entrance.complete(terms)
+        objection = self._entrance.objection(resolved[0], terms)
         if objection is not None:
             raise ValueError(f"{objection.code}: {objection.text}")
-        order = self._make(HAND_CLIENT_ID, q.PlaceOrder(0, resolved[1], terms), resolved[0])
+        order = self._entrance.make(
+            HAND_CLIENT_ID, q.PlaceOrder(0, resolved[1], terms), resolved[0]
+        )
         order.by_hand = True
         if self._binds_hand_orders:
             self.bind(order)
-        self._receive(order, [], "")
+        self._lives.receive([Draft(order, [])])
         return order
 
     def bind_hand_orders(self, bind: bool) -> None:
@@ -222,16 +229,11 @@ class OrderDesk:
 
     def hold(self, order: Order, why: str = LOCATE) -> None:
         """Keep a working order from the market until it is released. Raises ValueError."""
-        order.turn(PENDING_CANCEL if order.status == PENDING_CANCEL else "PreSubmitted", why)
-        self._reports.tell_state(order)
+        self._lives.hold(order, why)
 
     def release(self, orders: Iterable[Order] | None = None) -> None:
         """Let held orders go to the market, in one batch; all of them when none are named."""
-        for order in list(self.working if orders is None else orders):
-            if order.working and order.held:
-                order.active_from = max(order.active_from, self._broker.now)
-                order.why_held = self._waits_for(order)
-                self._start(order)
+        self._lives.release(list(self.working if orders is None else orders))
 
     def fill(
         self, order: Order, quantity: Decimal | None = None, price: Decimal | None = None
@@ -263,154 +265,65 @@ class OrderDesk:
 
     def reject(self, order: Order, code: int, text: str, status: str = "Inactive") -> None:
         """The exchange refuses a working order: a status, then the error. Raises ValueError."""
-        order.turn(status)
-        self.record.finish(order, self._broker.now)
-        self._reports.tell_status(order)
-        self._reports.notice(order, code, text)
+        self._lives.reject(order, code, text, status)
 
     def end(self, order: Order) -> None:
         """Take a working order off the market: Cancelled, then error 202. Raises ValueError."""
-        order.turn("Cancelled")
-        self.record.finish(order, self._broker.now)
-        self._reports.tell_status(order)
-        self._reports.notice(order, *notices.CANCELLED)
+        self._lives.end(order)
 
     def vanish(self, order: Order) -> None:
         """Forget an order without a word, as if it had never come; what it traded stays."""
-        self.record.drop(order)
+        self._lives.vanish(order)
+
+    def forget_drafts(self) -> None:
+        """The gateway restarts, or its day is over: what was not transmitted is gone, unsaid."""
+        self._entrance.drafts.clear()
+
+    def forget_ended(self) -> None:
+        """New York midnight: what ended is forgotten, and so is what was not transmitted."""
+        self.forget_drafts()
+        self.record.forget_ended()
 
     def roll_back_ids(self, client_id: int, by: int) -> None:
         """Issue the client's last ids once more, as a gateway does that restarted."""
+        self.forget_drafts()
         self.record.roll_back_ids(client_id, by)
-
-    # ------------------------------------------------------------------ placing
-
-    def _admit(
-        self, client_id: int, request: q.PlaceOrder, known: Order | None = None
-    ) -> tuple[Listing, q.PlaceOrder] | None:
-        """The listing and the complete request, or None after telling the client why not."""
-        resolved = self._broker.resolve(client_id, request.order_id, request.contract)
-        if resolved is None:
-            return None
-        terms = self._complete(request.terms, known)
-        objection = self._objection(resolved[0], terms, known is not None)
-        if objection is not None:
-            self._refuse(client_id, request, objection)
-            return None
-        return resolved[0], q.PlaceOrder(request.order_id, resolved[1], terms)
-
-    def _complete(self, terms: OrderTerms, known: Order | None = None) -> OrderTerms:
-        """The account filled in; without a time in force an order keeps its own, a new one DAY."""
-        tif = terms.tif or ("DAY" if known is None else known.terms.tif)
-        account_id = terms.account or self._broker.account.account_id
-        if (tif, account_id) == (terms.tif, terms.account):
-            return terms
-        return replace(terms, tif=tif, account=account_id)
-
-    def _objection(
-        self, listing: Listing, terms: OrderTerms, changing: bool = False
-    ) -> notices.Refusal | None:
-        broker = self._broker
-        account_id = broker.account.account_id
-        if not broker.can_value(listing):
-            return notices.rejected(
-                f"no exchange rate for {listing.key} is known to this simulator"
-            )
-        return refusal(Candidate(listing, terms, account_id, broker.market, broker.now, changing))
-
-    def _new(self, client_id: int, request: q.PlaceOrder, listing: Listing) -> Order | None:
-        ids = self.record.ids(client_id)
-        if request.order_id <= ids.highest:
-            self._refuse(client_id, request, notices.DUPLICATE_ORDER)
-            return None
-        ids.use(request.order_id)
-        reserved = self._limits.judge(Request(listing, request.terms))
-        if isinstance(reserved, notices.Refusal):
-            self._refuse(client_id, request, reserved)
-            return None
-        order = self._make(client_id, request, listing)
-        self.record.reserve(order, reserved)
-        return order
-
-    def _make(self, client_id: int, request: q.PlaceOrder, listing: Listing) -> Order:
-        now = self._broker.now
-        life = life_of(request.terms, listing, self._broker.market, now)
-        terms = request.terms
-        perm_id = self.record.next_perm_id()
-        contract = request.contract
-        order = Order(request.order_id, client_id, perm_id, contract, terms, now, life.expires_at)
-        order.active_from = life.active_from
-        order.why_held = self._waits_for(order)
-        self.record.add(order)
-        self._set_alarms(order)
-        return order
-
-    def _receive(self, order: Order, said: list[notices.Refusal], held: str) -> None:
-        """Tell of an order that came or changed, with its warnings, and bring it to the market."""
-        listing = self._listing(order)
-        order.why_held = held or order.why_held
-        said = [
-            *self._locate(order, listing),
-            *said,
-            *on_arrival(order.terms, order.contract),
-        ]
-        self._reports.tell_state(order)
-        for notice in said:
-            self._reports.notice(order, notice.code, notice.text)
-        self._start(order)
-
-    def _locate(self, order: Order, listing: Listing) -> list[notices.Refusal]:
-        """Hold a short sale of shares that must be looked for first, with 404."""
-        wanted = Request(listing, order.terms, order)
-        if order.held or not self._broker.options.short_sales_held:
-            return []
-        if not self._limits.lacks_shares(wanted):
-            return []
-        order.status, order.why_held = "PreSubmitted", LOCATE
-        return [notices.LOCATING]
-
-    def _start(self, order: Order) -> None:
-        """Bring an order to the market, or let it wait until the market opens."""
-        if order.held or order.active_from > self._broker.now:
-            return
-        at_once = order.terms.tif == "IOC"
-        if self._matching.can_trade(order):
-            self._matching.match_now(order)
-        elif not at_once:
-            self._warn_of_closed_market(order)
-        if order.working and at_once:
-            self.end(order)
-
-    def _warn_of_closed_market(self, order: Order) -> None:
-        market, now = self._broker.market, self._broker.now
-        warning = until_open(order.terms, self._listing(order), market, now)
-        self._reports.notice(order, warning.code, warning.text)
-
-    def _answer_what_if(self, client_id: int, request: q.PlaceOrder, listing: Listing) -> None:
-        state = what_if(self._broker, self._limits, Request(listing, request.terms))
-        answer = r.OpenOrder(request.order_id, client_id, 0, request.contract, request.terms, state)
-        self._broker.send(client_id, answer)
 
     # ------------------------------------------------------------------ changing and cancelling
 
+    def _discard(self, drafts: list[Draft]) -> None:
+        """Tell of orders that were cancelled before they were transmitted."""
+        for draft in drafts:
+            order = draft.order
+            self._reports.notice(order, *notices.DISCARDED)
+            self._reports.notice(order, *notices.not_cancellable(order.perm_id))
+
     def _change(self, order: Order, request: q.PlaceOrder) -> Order | None:
-        """New terms for a known order; None after telling the client why not."""
+        """New terms for a known order; None after telling the client why not.
+
+        A change with `transmit=0` stays at the gateway, as at IB: nobody hears of it, and the order
+        works on as it is until a change is transmitted.
+        """
         client_id = order.client_id
         if not order.working:
             filled = order.status == "Filled"
             self._refuse(client_id, request, FILLED_ALREADY if filled else notices.DUPLICATE_ORDER)
             return None
-        accepted = self._admit(client_id, request, order)
+        if not request.terms.transmit and not request.terms.what_if:
+            return None
+        asked = replace(request, terms=trailing.kept(order, request.terms))
+        accepted = self._entrance.admit(client_id, asked, order)
         if accepted is None:
             return None
-        listing, request = accepted
-        reserved = self._judge_change(order, request, listing)
+        listing, asked = accepted
+        reserved = self._judge_change(order, asked, listing)
         if isinstance(reserved, notices.Refusal):
             self._refuse(client_id, request, reserved)
             return None
-        self._set_terms(order, request.terms, listing)
+        order.trail_stop_asked = request.terms.trail_stop_price or order.trail_stop_asked
+        self._set_terms(order, families.tied(order, trailing.placed(asked.terms)), listing)
         self.record.reserve(order, reserved)
-        self._receive(order, [], "")
+        self._lives.receive([Draft(order, [])])
         return order
 
     def _judge_change(
@@ -426,7 +339,10 @@ class OrderDesk:
             return notices.rejected("the order is being cancelled")
         if terms.quantity <= order.filled:
             return notices.rejected("the quantity is not above what was filled")
-        return self._limits.judge(Request(listing, terms, order))
+        parent_known = self.record.known(order.client_id, terms.parent_id) is not None
+        objection = families.objection_to_change(order, terms, parent_known)
+        objection = objection or oca.objection_to_change(order.terms, terms)
+        return objection or self._limits.judge(Request(listing, terms, order))
 
     def _set_terms(self, order: Order, terms: OrderTerms, listing: Listing) -> None:
         old, now = order.terms, self._broker.now
@@ -434,26 +350,22 @@ class OrderDesk:
         order.terms = terms
         order.placed_at = now
         order.active_from, order.expires_at = life.active_from, life.expires_at
-        if (terms.order_type, terms.aux_price) != (old.order_type, old.aux_price):
+        if _stop_of(terms) != _stop_of(old):
             order.triggered = False
-        if not order.held:
-            order.why_held = self._waits_for(order)
+        if not order.held or order.why_held.startswith(CHILD):
+            order.why_held = self._lives.waits_for(order)
             if order.why_held or kind_of(order).auction or order.active_from > now:
                 order.status = "PreSubmitted"
-        self._set_alarms(order)
+        self.record.set_alarms(order, now)
 
     def _cancel(self, order: Order) -> None:
         if self._is_late(order):
-            text = (
-                "Cancel attempted when order is not in a cancellable state. "
-                f"Order permId ={order.perm_id}"
-            )
-            self._reports.notice(order, 161, text)
+            self._reports.notice(order, *notices.not_cancellable(order.perm_id))
         elif self._broker.options.cancels_wait_for_open and not self._matching.is_open(order):
             order.status = PENDING_CANCEL
             self._reports.tell_status(order)
         else:
-            self.end(order)
+            self._lives.withdraw(order)
 
     def _is_late(self, order: Order) -> bool:
         """Whether the order is caught in today's closing auction."""
@@ -468,14 +380,6 @@ class OrderDesk:
     def _listing(self, order: Order) -> Listing:
         return self._broker.contracts.by_con_id(order.contract.con_id)
 
-    def _set_alarms(self, order: Order) -> None:
-        self.record.wake_at(order, order.expires_at)
-        if order.active_from > self._broker.now:
-            self.record.wake_at(order, order.active_from)
-
-    def _waits_for(self, order: Order) -> str:
-        return TRIGGER if kind_of(order).waits and not order.triggered else ""
-
     def _price(self, order: Order) -> Decimal:
         quote = self._broker.market.quote(self._listing(order), self._broker.now)
         if quote is not None:
@@ -483,6 +387,11 @@ class OrderDesk:
         if order.terms.limit_price is None:
             raise ValueError(f"the market of {order.contract.symbol} has no price")
         return order.terms.limit_price
+
+
+def _stop_of(terms: OrderTerms) -> tuple[Any, ...]:
+    """What a change of makes a stop order wait for its trigger again."""
+    return terms.order_type, terms.aux_price, terms.trailing_percent, terms.trail_stop_price
 
 
 def _action(quantity: Decimal) -> str:

@@ -2,6 +2,8 @@
 
 Unlike the rules of admission these depend on what the account holds and on the other orders.
 Margin counts the working orders: a new one must be carried beside all those that may still trade.
+An attached order is judged as if its parent had traded: exits of a bracket close what the parent
+opens, so they bind no margin and need no shares to borrow. Of an OCA group only one order trades.
 """
 
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ from gateway.simulator.account.account import Trade
 from gateway.simulator.broker import Broker
 from gateway.simulator.market.contracts import STOCK, Listing
 from gateway.simulator.notices import NO_SHARES, Refusal, rejected
+from gateway.simulator.orders.oca import together
 from gateway.simulator.orders.order_record import OrderRecord
 from gateway.simulator.orders.orders import Margin, Order, OrderTerms
 
@@ -26,11 +29,28 @@ class Request:
     listing: Listing
     terms: OrderTerms
     known: Order | None = None
+    parent: Order | None = None
+    """What a new order is attached to."""
 
     @property
     def quantity(self) -> Decimal:
         """How much would still trade, unsigned."""
         return self.terms.quantity - (Decimal(0) if self.known is None else self.known.filled)
+
+    @property
+    def group(self) -> str:
+        """The OCA group it is in, or will be: attached orders are in their family's."""
+        if self.known is not None:
+            return self.known.terms.oca_group
+        return self.terms.oca_group if self.parent is None else str(self.parent.perm_id)
+
+    @property
+    def awaited(self) -> Decimal:
+        """What its parent still trades before it, signed; 0 in another contract or without one."""
+        parent = self.parent if self.known is None else self.known.parent
+        if parent is None or parent.contract.con_id != self.listing.con_id:
+            return Decimal(0)
+        return parent.remaining * parent.terms.side if parent.status != "Filled" else Decimal(0)
 
     @property
     def signed(self) -> Decimal:
@@ -65,23 +85,22 @@ class OrderLimits:
         shortable = request.listing.shortable_shares
         if shortable is None or request.terms.side > 0 or request.listing.security_type != STOCK:
             return False
-        holding = self._broker.account.holdings.get(request.listing.con_id)
-        position = Decimal(0) if holding is None else holding.quantity
-        working = self._record.side(request.listing.con_id, -1)
-        others = sum((o.remaining for o in working if o is not request.known), Decimal(0))
-        return request.quantity + others - position > max(shortable, Decimal(0))
+        sold = request.quantity + self._others(request)
+        return sold - self._position(request) > max(shortable, Decimal(0))
 
     def margins(self, request: Request, ahead: Decimal = ZERO) -> tuple[Margin, Margin]:
         """The account's margin as it is, and as it would be after the whole order.
 
-        Both after so much more on its side was traded `ahead` of it.
+        Both after what its parent trades, and after so much more on its side was traded `ahead`.
         """
         broker, listing = self._broker, request.listing
         price = self.price(request)
         cost = broker.commission(listing, request.quantity, price)
         trade = Trade(listing, request.signed, price, cost)
-        account, side = broker.account, request.terms.side
-        account = account.after(Trade(listing, ahead * side, price, ZERO)) if ahead else account
+        account = broker.account
+        for earlier in (request.awaited, ahead * request.terms.side):
+            if earlier:
+                account = account.after(Trade(listing, earlier, price, ZERO))
         before = account.margin(broker.valuation)
         return before, account.after(trade).margin(broker.valuation)
 
@@ -91,7 +110,7 @@ class OrderLimits:
             return request.terms.limit_price
         quote = self._broker.market.quote(request.listing, self._broker.now)
         if quote is None:
-            return request.terms.aux_price or Decimal(0)
+            return request.terms.trail_stop_price or request.terms.aux_price or Decimal(0)
         return quote.against(request.terms.side) or quote.last
 
     def _closing_ahead(self, request: Request) -> Decimal:
@@ -100,13 +119,27 @@ class OrderLimits:
         Two orders that each close the position whole are together one that closes and one that
         opens.
         """
-        listing = request.listing
-        holding = self._broker.account.holdings.get(listing.con_id)
-        if holding is None or holding.quantity * request.signed >= 0:
+        position = self._position(request)
+        if position * request.signed >= 0:
             return ZERO
-        working = self._record.side(listing.con_id, request.terms.side)
-        others = sum((item.remaining for item in working if item is not request.known), ZERO)
-        return min(others, abs(holding.quantity))
+        return min(self._others(request), abs(position))
+
+    def _position(self, request: Request) -> Decimal:
+        """What the account holds once the request's parent has traded."""
+        holding = self._broker.account.holdings.get(request.listing.con_id)
+        return request.awaited + (ZERO if holding is None else holding.quantity)
+
+    def _others(self, request: Request) -> Decimal:
+        """How much other orders on the side can trade beside this one, unsigned."""
+        working = self._record.side(request.listing.con_id, request.terms.side)
+        group = request.group
+        return together(
+            order
+            for order in working
+            if order is not request.known
+            and not _waits_to_close(order)
+            and not (group and order.terms.oca_group == group)
+        )
 
     def _only_frees(self, request: Request, ahead: Decimal) -> bool:
         """Whether the order takes a stock position in the base currency nearer to 0.
@@ -114,11 +147,11 @@ class OrderLimits:
         Then margin can only shrink; to compute by how much is half the work of many an order.
         """
         listing, account = request.listing, self._broker.account
-        holding = account.holdings.get(listing.con_id)
-        if holding is None or listing.security_type != STOCK:
+        position = self._position(request)
+        if listing.security_type != STOCK:
             return False
-        is_closing = holding.quantity * request.signed < 0
-        is_within = abs(request.signed) + ahead <= abs(holding.quantity)
+        is_closing = position * request.signed < 0
+        is_within = abs(request.signed) + ahead <= abs(position)
         return is_closing and is_within and listing.currency == account.currency
 
     def _too_many(self, request: Request) -> Refusal | None:
@@ -150,6 +183,14 @@ class OrderLimits:
             f"LOAN VALUE [{equity:.2f} {currency}] MUST EXCEED THE INITIAL MARGIN "
             f"[{needed:.2f} {currency}]"
         )
+
+
+def _waits_to_close(order: Order) -> bool:
+    """Whether an order will close what its parent, not filled yet, opens."""
+    parent = order.parent
+    if parent is None or not order.awaits_parent:
+        return False
+    return parent.terms.side != order.terms.side
 
 
 def _initial(margin: Margin) -> Decimal:

@@ -41,6 +41,7 @@ class OrderRecord:
         self._by_id: dict[tuple[int, int], Order] = {}
         self._by_perm_id: dict[int, Order] = {}
         self._working: dict[int, Order] = {}
+        self._groups: dict[str, list[Order]] = {}
         self._sides: dict[Side, dict[int, Order]] = {}
         self._ids: dict[int, OrderIds] = {}
         self._alarms: list[tuple[datetime, int]] = []
@@ -76,6 +77,10 @@ class OrderRecord:
         """All orders with this reference, oldest first."""
         return [item for item in self._by_perm_id.values() if item.terms.order_ref == order_ref]
 
+    def group(self, name: str) -> list[Order]:
+        """The orders of an OCA group, working or of today, oldest first."""
+        return list(self._groups.get(name, ()))
+
     def side(self, con_id: int, side: int) -> list[Order]:
         """The working orders of one contract and side, oldest first."""
         return list(self._sides.get((con_id, side), {}).values())
@@ -93,6 +98,8 @@ class OrderRecord:
         self._by_perm_id[order.perm_id] = order
         self._working[order.perm_id] = order
         self._sides.setdefault(_side(order), {})[order.perm_id] = order
+        if order.terms.oca_group:
+            self._groups.setdefault(order.terms.oca_group, []).append(order)
         self.margin_reserved += order.margin_reserved
         if order.order_id:
             self._by_id[order.client_id, order.order_id] = order
@@ -123,6 +130,7 @@ class OrderRecord:
         elif order in self.done:
             self.done.remove(order)
         self._by_perm_id.pop(order.perm_id, None)
+        self._leave_group(order)
         if self.known(order.client_id, order.order_id) is order:
             del self._by_id[order.client_id, order.order_id]
 
@@ -135,6 +143,12 @@ class OrderRecord:
             for key, order in self._by_id.items()
             if key[0] != client_id or key[1] <= ids.highest or order.working
         }
+
+    def set_alarms(self, order: Order, now: datetime) -> None:
+        """Remember when the order begins to work, if that is to come, and when it ends."""
+        self.wake_at(order, order.expires_at)
+        if order.active_from > now:
+            self.wake_at(order, order.active_from)
 
     def wake_at(self, order: Order, when: datetime) -> None:
         """Remember that something happens to the order at this time."""
@@ -154,11 +168,20 @@ class OrderRecord:
         """Midnight: executions and ended orders are gone; working orders keep all they have."""
         self.executions.clear()
         self.commissions.clear()
+        for order in self.done:
+            self._leave_group(order)
         self.done.clear()
         self._by_perm_id = dict(self._working)
         self._by_id = {key: order for key, order in self._by_id.items() if order.working}
         self._alarms = [item for item in self._alarms if item[1] in self._working]
         heapify(self._alarms)
+
+    def _leave_group(self, order: Order) -> None:
+        members = self._groups.get(order.terms.oca_group, [])
+        if order in members:
+            members.remove(order)
+        if not members:
+            self._groups.pop(order.terms.oca_group, None)
 
     def _stop(self, order: Order) -> None:
         self._working.pop(order.perm_id, None)

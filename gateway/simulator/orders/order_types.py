@@ -19,6 +19,7 @@ from gateway.simulator.market.contracts import FOREX, FUTURE, STOCK, Listing, st
 from gateway.simulator.market.market import Quote
 from gateway.simulator.orders.fill_models import FillModel
 from gateway.simulator.orders.orders import Order
+from gateway.simulator.orders.trailing import TRAIL, TRAIL_LIMIT, TRAILING
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +83,16 @@ def limit_within(order: Order, sight: Sight, bar: Bar) -> Decimal | None:
 
 def stop_within(order: Order, sight: Sight, bar: Bar) -> Decimal | None:
     """At the stop price or the bar's open, whichever is worse, half a spread against it."""
-    stop, side = order.terms.aux_price, order.terms.side
+    stop, side = stop_price(order), order.terms.side
     if stop is None:
         return None
-    worse = max(stop, bar.open) if side > 0 else min(stop, bar.open)
-    return sight.rounded(sight.model.slipped(worse + side * sight.half_spread, side), side)
+    return stopped(order, sight, max(stop, bar.open) if side > 0 else min(stop, bar.open))
+
+
+def stopped(order: Order, sight: Sight, price: Decimal) -> Decimal:
+    """What a stop order pays that trades at this price: half a spread and slippage against it."""
+    side = order.terms.side
+    return sight.rounded(sight.model.slipped(price + side * sight.half_spread, side), side)
 
 
 def midpoint(order: Order, sight: Sight) -> Decimal | None:
@@ -140,11 +146,13 @@ class OrderType:
     extended: bool = False
     algo: bool = False
     """Whether the algorithm Adaptive may work it."""
+    trails: bool = False
+    """Whether the market moves its stop; `aux_price` is a distance then."""
 
     @property
     def waits(self) -> bool:
         """Whether it is PreSubmitted until its stop price is reached."""
-        return self.stop is Need.REQUIRED
+        return self.stop is Need.REQUIRED or self.trails
 
     @property
     def auction(self) -> bool:
@@ -180,6 +188,16 @@ ORDER_TYPES = {
             times_in_force=_RESTING,
             extended=True,
         ),
+        OrderType(TRAIL, market, on_trigger=stop_within, trails=True, times_in_force=_RESTING),
+        OrderType(
+            TRAIL_LIMIT,
+            limit,
+            limit_within,
+            limit=Need.ALLOWED,
+            trails=True,
+            times_in_force=_RESTING,
+            extended=True,
+        ),
         OrderType("MOC", at_close=close, securities=(STOCK, FUTURE), times_in_force=("DAY",)),
         OrderType(
             "LOC",
@@ -200,15 +218,21 @@ ORDER_TYPES = {
 }
 
 ELSEWHERE = frozenset(
-    {"TRAIL", "TRAIL LIMIT", "REL", "MIT", "LIT", "PEG MKT", "PEG MID", "PEG BEST", "PEG BENCH"}
+    {"REL", "MIT", "LIT", "PEG MKT", "PEG MID", "PEG BEST", "PEG BENCH"}
     | {"MTL", "MKT PRT", "STP PRT", "BOX TOP", "VOL", "PASSV REL", "SNAP MKT", "SNAP MID"}
 )
 """Types that IB has and this simulator has not: refused by name, never traded as another type."""
 
 
+def stop_price(order: Order) -> Decimal | None:
+    """Where the order's stop stands; None for a trailing one before any price is known."""
+    terms = order.terms
+    return terms.trail_stop_price if terms.order_type in TRAILING else terms.aux_price
+
+
 def stop_reached(order: Order, price: Decimal) -> bool:
     """Whether a price triggers the order's stop."""
-    stop = order.terms.aux_price
+    stop = stop_price(order)
     return stop is not None and (price - stop) * order.terms.side >= 0
 
 

@@ -16,6 +16,10 @@ LOCATE = "locate"
 """Why a short sale is held: shares are being looked for."""
 TRIGGER = "trigger"
 """Why a stop order is held: its price was not reached."""
+CHILD = "child"
+"""Why an attached order is held: its parent is not filled; a stop says `child,trigger`."""
+REDUCE = 3
+"""IB's default way of an OCA group: what trades reduces the others, without block."""
 
 NO_OTHER: Mapping[str, str] = MappingProxyType({})
 
@@ -43,6 +47,23 @@ class OrderTerms:
     algo_parameters: tuple[tuple[str, str], ...] = ()
     what_if: bool = False
     other: Mapping[str, str] = field(default=NO_OTHER)
+    trail_stop_price: Decimal | None = None
+    """Where the stop of a trailing order stands; the broker moves it."""
+    trailing_percent: Decimal | None = None
+    """Distance of a trailing stop in percent of the price; else `aux_price` is the distance."""
+    limit_offset: Decimal | None = None
+    """By how much a trailing stop limit order may trade beyond its stop."""
+
+    @property
+    def oca_group(self) -> str:
+        """The group of which one order cancels or reduces the others, empty for none."""
+        return self.other.get("ocaGroup", "")
+
+    @property
+    def oca_type(self) -> int:
+        """1 cancel with block, 2 reduce with block, 3 (and anything else) reduce without block."""
+        text = self.other.get("ocaType", "")
+        return int(text) if text in {"1", "2"} else REDUCE
 
     @property
     def side(self) -> int:
@@ -128,6 +149,14 @@ class Order:
     """Whether it was made at TWS and not by a client."""
     liquidation: bool = False
     """Whether the broker made it to close a position for want of margin."""
+    parent: "Order | None" = None
+    """The order it is attached to: it works once that one is filled, and ends if it never is."""
+    children: "list[Order]" = field(default_factory=list)
+    """The orders attached to it that were transmitted."""
+    group_asked: str = ""
+    """The OCA group that its client named; attached orders are in their family's instead."""
+    trail_stop_asked: Decimal | None = None
+    """The trailStopPrice that its client wrote last."""
 
     @property
     def remaining(self) -> Decimal:
@@ -138,6 +167,11 @@ class Order:
     def working(self) -> bool:
         """Whether the order can still trade."""
         return self.completed_at is None
+
+    @property
+    def awaits_parent(self) -> bool:
+        """Whether it may not work yet, for its parent is not completely filled."""
+        return self.parent is not None and self.parent.status != "Filled"
 
     def turn(self, status: str, why_held: str = "") -> None:
         """Give a working order another status. Raises ValueError for one that has ended."""

@@ -85,6 +85,7 @@ def _completed(order: Order) -> r.CompletedOrder:
         order.filled,
         _time_text(order.completed_at),
         text,
+        0 if order.parent is None else order.parent.perm_id,
     )
 
 

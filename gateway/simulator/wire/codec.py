@@ -7,7 +7,7 @@ protobuf from server version 201) can stand beside it. Sans-IO: bytes come in by
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal
 
@@ -28,7 +28,8 @@ UNSET_LONG = "9223372036854775807"
 UNSET_TEXTS = frozenset({"", UNSET_DOUBLE, "1.7976931348623157e+308", UNSET_INTEGER, UNSET_LONG})
 """Everything that clients write for "no value"."""
 
-_GREETING = b"API\0"
+GREETING = b"API\0"
+"""What every client says before all else."""
 _DOUBLE = Context(prec=15)
 _HELLO = re.compile(r"v(\d{1,6})(?:\.\.(\d{1,6}))?(?: (.*))?", re.DOTALL)
 _ESCAPED = re.compile(r"[^\x01-\x7f]|\\")
@@ -60,6 +61,8 @@ class FrameReader:
         self._start = 0
         self._frame_bytes_max = frame_bytes_max
         self._greeted = False
+        self.on_payload: Callable[[bytes], None] | None = None
+        """Told of each hello and frame, its length left out, before anything is made of it."""
 
     def receive_data(self, data: bytes) -> None:
         """Take bytes as they arrived. Call `next_hello` or `next_frame` until they return None."""
@@ -90,13 +93,17 @@ class FrameReader:
         """Bytes held: those received that no hello or frame was made of yet."""
         return len(self._buffer) - self._start
 
+    def unread(self) -> bytes:
+        """The bytes of which no hello or frame was made."""
+        return bytes(self._buffer[self._start :])
+
     def _take_greeting(self) -> bool:
-        head = bytes(self._buffer[: len(_GREETING)])
-        if not _GREETING.startswith(head):
+        head = bytes(self._buffer[: len(GREETING)])
+        if not GREETING.startswith(head):
             raise ProtocolError("the connection does not begin with API and a zero byte")
-        if len(head) < len(_GREETING):
+        if len(head) < len(GREETING):
             return False
-        self._start = len(_GREETING)
+        self._start = len(GREETING)
         self._greeted = True
         return True
 
@@ -113,7 +120,10 @@ class FrameReader:
             self._forget_taken()
             return None
         self._start = end
-        return bytes(self._buffer[begin:end])
+        payload = bytes(self._buffer[begin:end])
+        if self.on_payload is not None:
+            self.on_payload(payload)
+        return payload
 
     def _forget_taken(self) -> None:
         """Drop what was read: once per delivery of bytes, not once per frame."""
@@ -152,7 +162,7 @@ def encode_hello(hello: Hello) -> bytes:
     """What a client sends first (used by tests and by other tools that play the client)."""
     text = f"v{hello.version_min}..{hello.version_max}"
     payload = (f"{text} {hello.options}" if hello.options else text).encode()
-    return _GREETING + len(payload).to_bytes(4, "big") + payload
+    return GREETING + len(payload).to_bytes(4, "big") + payload
 
 
 def is_unset(text: str) -> bool:

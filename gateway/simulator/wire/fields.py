@@ -95,6 +95,8 @@ class Kind:
 
     read: Callable[[FieldReader], Any]
     write: Callable[[Any, int], list[str]]
+    label: Callable[[FieldReader], list[str]]
+    """What the fields it reads are called, for people who read a trace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +179,24 @@ class Plan:
             dotted = [name for name in values if name.startswith(f"{part}.")]
             values[part] = type_(**{name[len(part) + 1 :]: values.pop(name) for name in dotted})
         return values
+
+    def label(self, reader: FieldReader) -> list[str]:
+        """What each field of a message is called; one without a name, "". Raises MalformedMessage.
+
+        Nothing of a single field is parsed but what decides whether others are there.
+        """
+        labels: list[str] = []
+        texts: dict[str, str] = {}
+        for names, _, item in self._steps:
+            taken = reader.take_many(len(names))
+            labels += names
+            texts.update(zip(names, taken, strict=True))
+            if item is None:
+                continue
+            if item.when is None or texts[item.when[0]] == item.when[1]:
+                more = item.kind.label(reader) if isinstance(item.kind, Kind) else []
+                labels += [f"{item.name}.{name}" if name else item.name for name in more]
+        return labels
 
     def _pattern(self) -> str:
         places = {place for place, _ in self._slots}
@@ -298,7 +318,11 @@ def inside(part: str, *fields: Field) -> tuple[Field, ...]:
 def nested(type_: type[Any], *fields: Field) -> Kind:
     """A value of several fields in a row."""
     layout = Layout(0, type_, fields)
-    return Kind(layout.decode, lambda value, version: layout.plan(version).write(value))
+    return Kind(
+        layout.decode,
+        lambda value, version: layout.plan(version).write(value),
+        lambda reader: layout.plan(reader.version).label(reader),
+    )
 
 
 def optional(item: Kind) -> Kind:
@@ -306,6 +330,7 @@ def optional(item: Kind) -> Kind:
     return Kind(
         lambda reader: item.read(reader) if parse_bool(reader.take()) else None,
         lambda value, version: ["0"] if value is None else ["1", *item.write(value, version)],
+        lambda reader: ["", *(item.label(reader) if parse_bool(reader.take()) else [])],
     )
 
 
@@ -321,7 +346,17 @@ def repeated(item: Scalar | Kind) -> Kind:
             written += item.write(value, version)
         return written
 
-    return Kind(read, write)
+    def label(reader: FieldReader) -> list[str]:
+        labels = [""]
+        for number in range(reader.take_count()):
+            if isinstance(item, Scalar):
+                labels.append(f"{number}")
+                reader.take()
+            else:
+                labels += [f"{number}.{name}" for name in item.label(reader)]
+        return labels
+
+    return Kind(read, write, label)
 
 
 def _unset_decimal_text(value: Decimal | None) -> str:

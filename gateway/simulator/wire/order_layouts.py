@@ -41,6 +41,10 @@ class Block:
     name: str = ""
     """A block has no field of its own."""
 
+    def label(self, reader: FieldReader, values: Values) -> list[str]:
+        """What its fields are called."""
+        return self.table.plan(reader.version).label(reader, values) if self.applies(values) else []
+
     def absent(self, values: Values) -> bool:
         """Whether the fields before it say that it is not there."""
         return not self.applies(values)
@@ -62,6 +66,10 @@ class Group:
     name: str
     width: int
     since: int = 0
+
+    def label(self, reader: FieldReader, values: Values) -> list[str]:
+        """What its fields are called."""
+        return _counted(self, reader, values)
 
     def absent(self, values: Values) -> bool:
         """Whether the count is none."""
@@ -92,6 +100,10 @@ class Conditions:
     name: str = "conditions"
     since: int = 0
 
+    def label(self, reader: FieldReader, values: Values) -> list[str]:
+        """What its fields are called."""
+        return _counted(self, reader, values)
+
     def absent(self, values: Values) -> bool:
         """Whether the count is none."""
         return values[self.name] in NO_COUNT
@@ -117,6 +129,12 @@ class Conditions:
         switches = ("conditionsIgnoreRth", "conditionsCancelOrder")
         written = [str(len(rows)), *(text for row in rows for text in row)]
         return [*written, *(values.get(name) or "0" for name in switches)]
+
+
+def _counted(varying: Group | Conditions, reader: FieldReader, values: Values) -> list[str]:
+    before = reader.remaining
+    varying.read(reader, values)
+    return [varying.name, *(f"{varying.name}.{at}" for at in range(before - reader.remaining - 1))]
 
 
 Varying = Block | Group | Conditions
@@ -173,6 +191,16 @@ class OrderPlan:
         """What the fields say. Raises MalformedMessage."""
         values = self._read_plain(reader) if reader.remaining == len(self._names) else None
         return self._read_runs(reader) if values is None else values
+
+    def label(self, reader: FieldReader, values: Values) -> list[str]:
+        """What each field is called; `values` has what was read before. Raises MalformedMessage."""
+        labels: list[str] = []
+        for names_, varying in self._runs:
+            values.update(zip(names_, reader.take_many(len(names_)), strict=True))
+            labels += names_
+            if varying is not None:
+                labels += varying.label(reader, values)
+        return labels
 
     def write(self, values: Mapping[str, Any]) -> list[str]:
         """The fields in order: an attribute's own text, or the default where it has none."""
@@ -367,7 +395,8 @@ PLACE_ORDER = table(
         is_in("orderType", "PEG BEST", "PEGBEST"),
         (
             *names("minCompeteSize competeAgainstBestOffset"),
-            block(is_in("competeAgainstBestOffset", "Infinite"), _MID_OFFSETS),
+            # "up to the middle": Infinity in IB's own client, Infinite in ib_async
+            block(is_in("competeAgainstBestOffset", "Infinity", "Infinite"), _MID_OFFSETS),
         ),
         since=170,
     ),

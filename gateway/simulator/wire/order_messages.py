@@ -42,10 +42,15 @@ _TERM_TEXTS = {
     "algoStrategy": "algo_strategy",
 }
 _TERM_FLAGS = {"transmit": "transmit", "outsideRth": "outside_rth", "whatIf": "what_if"}
-_TERM_PRICES = {"lmtPrice": "limit_price", "auxPrice": "aux_price"}
+_TERM_PRICES = {
+    "lmtPrice": "limit_price",
+    "auxPrice": "aux_price",
+    "trailStopPrice": "trail_stop_price",
+    "trailingPercent": "trailing_percent",
+}
 _NOT_OTHER = frozenset(
     {*_CONTRACT_NAMES, *_TERM_TEXTS, *_TERM_FLAGS, *_TERM_PRICES}
-    | {"orderId", "conId", "strike", "totalQuantity", "parentId", "algoParams"}
+    | {"orderId", "conId", "strike", "totalQuantity", "parentId", "algoParams", "lmtPriceOffset"}
     | {"comboLegs", "orderComboLegs", "smartRouting", "conditions", "clientId", "permId", "status"}
 )
 _NOTHING = UNSET_TEXTS | {"0", "0.0"}
@@ -116,6 +121,7 @@ def read_completed_order(reader: FieldReader) -> CompletedOrder:
         parse_decimal(values["filledQuantity"]) or Decimal(0),
         values["completedTime"],
         values["completedStatus"],
+        _integer(values, "parentPermId"),
     )
 
 
@@ -129,6 +135,7 @@ def write_completed_order(message: CompletedOrder, version: int) -> list[str]:
         "filledQuantity": decimal_text(message.filled),
         "completedTime": message.completed_time,
         "completedStatus": message.completed_status,
+        "parentPermId": str(message.parent_perm_id),
     }
     if message.status == "Filled":
         values["totalQuantity"] = "0"
@@ -177,6 +184,7 @@ def _terms(values: Values) -> OrderTerms:
     return OrderTerms(
         quantity=_decimal(values, "totalQuantity") or Decimal(0),
         parent_id=_integer(values, "parentId"),
+        limit_offset=_decimal(values, "lmtPriceOffset"),
         algo_parameters=values.get("algoParams", ()),
         other=other,
         **texts,
@@ -200,6 +208,7 @@ def _terms_values(terms: OrderTerms) -> Values:
         values[name] = "" if price is None else decimal_text(price)
     values["totalQuantity"] = decimal_text(terms.quantity)
     values["parentId"] = str(terms.parent_id)
+    _add_number(values, "lmtPriceOffset", terms.limit_offset)
     values["algoParams"] = terms.algo_parameters
     return values
 

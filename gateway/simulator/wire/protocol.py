@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Any
+from typing import Any, Protocol
 
 from gateway.simulator.replies import Notice
 from gateway.simulator.requests import StartApi
@@ -55,15 +55,28 @@ class Closed:
     reason: str
 
 
+class Listener(Protocol):
+    """Who hears what a client sends, before anything is made of it: a trace."""
+
+    def received(self, payload: bytes) -> None:
+        """A hello or a frame, its length left out."""
+
+    def garbled(self, data: bytes) -> None:
+        """Bytes of which nothing could be made."""
+
+
 class ServerProtocol:
     """The server's side of one connection."""
 
-    def __init__(self, now: datetime) -> None:
+    def __init__(self, now: datetime, listener: Listener | None = None) -> None:
         self.state = State.HELLO
         self.version = 0
         self.options = ""
         self._connected_at = now
         self._reader = FrameReader()
+        self._listener = listener
+        if listener is not None:
+            self._reader.on_payload = listener.received
         self._out = bytearray()
         self._refusals = 0
 
@@ -71,6 +84,11 @@ class ServerProtocol:
     def bytes_held(self) -> int:
         """What the connection keeps in memory: bytes not yet understood, bytes not yet written."""
         return self._reader.buffered + len(self._out)
+
+    @property
+    def has_input(self) -> bool:
+        """Whether bytes wait that may be a whole request."""
+        return self._reader.buffered > 0
 
     def receive_data(self, data: bytes) -> None:
         """Take bytes from the client; those of a closed connection are thrown away.
@@ -103,7 +121,7 @@ class ServerProtocol:
     def close(self, notice: Notice) -> None:
         """Refuse the client: say why, then understand nothing more."""
         self.send([notice])
-        self._end()
+        self.end()
 
     def _next_event(self) -> Any:
         if self.state is State.HELLO:
@@ -166,9 +184,12 @@ class ServerProtocol:
     def _close(self, reason: str) -> Closed:
         if self.state in {State.START, State.READY}:
             self.send([Notice(-1, BAD_FRAME, f"Bad message: {reason}")])
-        self._end()
+        self.end()
         return Closed(reason)
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """Understand nothing more; what came and was not understood is forgotten."""
+        if self._listener is not None:
+            self._listener.garbled(self._reader.unread())
         self.state = State.CLOSED
         self._reader = FrameReader()

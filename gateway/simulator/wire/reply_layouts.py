@@ -89,6 +89,7 @@ _SAMPLE = nested(
     Field("issuer_id", TEXT, since=176),
 )
 _SESSION = nested(r.ScheduledSession, Field("start", TEXT), Field("end", TEXT), Field("day", TEXT))
+_SECURITY_ID = nested(r.SecurityId, Field("kind", TEXT), Field("value", TEXT))
 _INCREMENT = nested(r.PriceIncrement, Field("low_edge", DECIMAL), Field("increment", DECIMAL))
 _HELD = (Field("position", DECIMAL), Field("average_cost", DECIMAL))
 
@@ -255,7 +256,8 @@ REPLIES: tuple[Layout, ...] = (
             Field("time_zone", TEXT),
             Field("trading_hours", TEXT),
             Field("liquid_hours", TEXT),
-            *_constants("", "", "0"),  # evRule, evMultiplier, no security ids
+            *_constants("", ""),  # evRule, evMultiplier
+            Field("security_ids", repeated(_SECURITY_ID)),
             Field("aggregation_group", INTEGER),
             Field("under_symbol", TEXT),
             Field("under_security_type", TEXT),

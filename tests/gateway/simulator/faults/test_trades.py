@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from gateway.simulator.faults import FaultError
-from gateway.simulator.replies import ExecutionDetails, OpenOrder, OrderStatus
+from gateway.simulator.replies import ExecutionDetails, Notice, OpenOrder, OrderStatus
 from gateway.simulator.requests import OpenOrdersRequest
 
 Play = Any
@@ -144,3 +144,70 @@ def test_an_order_that_filled_before_it_could_be_cancelled_fills_once(play: Play
     play.cancel()
     play.wait(60)
     assert play.spy == 60
+
+
+BRACKET: tuple[dict[str, Any], ...] = (
+    {"transmit": False},
+    {
+        "action": "SELL",
+        "order_type": "LMT",
+        "limit_price": Decimal(700),
+        "parent_id": 1,
+        "transmit": False,
+    },
+    {"action": "SELL", "order_type": "STP", "aux_price": Decimal(500), "parent_id": 1},
+)
+
+
+def send_bracket(play: Play) -> list[Any]:
+    """Buy 10 at the market, with two exits far away."""
+    return [
+        reply
+        for number, terms in enumerate(BRACKET, 1)
+        for reply in play.ask(play.order(number, **terms))
+    ]
+
+
+def states(replies: list[Any]) -> list[tuple[int, str, str]]:
+    return [(x.order_id, x.status, x.why_held) for x in replies if isinstance(x, OrderStatus)]
+
+
+def test_an_order_lost_on_its_way_is_a_missing_parent(play: Play) -> None:
+    play.faults.silent_loss(after="sending", order=1)
+    told = send_bracket(play)
+    assert [(x.id, x.code) for x in told if isinstance(x, Notice)] == [(2, 10006), (3, 10006)]
+    assert play.spy == 50
+
+
+def test_a_lost_exit_leaves_its_family_untransmitted(play: Play) -> None:
+    play.faults.silent_loss(after="sending", order=3)
+    assert send_bracket(play) == []
+    assert play.exchange.working_orders == []
+
+
+def test_odd_parts_of_an_exit_wait_for_its_entry(play: Play) -> None:
+    """Nobody trades an exit before its entry, not even a fault."""
+    play.faults.odd_parts(parts=2, seconds=1, order=2)
+    play.ask(play.order(1, order_type="LMT", limit_price=Decimal(500)))
+    play.ask(play.order(2, **BRACKET[2]))
+    assert executed(play.wait(10)) == []
+    assert play.exchange.working_orders[1].why_held == "child,trigger"
+
+
+def test_a_late_family_arrives_whole(play: Play) -> None:
+    play.faults.late_orders(seconds=2, order=3)
+    send_bracket(play)
+    play.wait(3)
+    assert play.spy == 60
+    assert [(o.order_id, o.status) for o in play.exchange.working_orders] == [
+        (2, "Submitted"),
+        (3, "PreSubmitted"),
+    ]
+
+
+def test_an_inactive_exit_wakes_as_a_child(play: Play) -> None:
+    play.faults.inactive_order(order=2, seconds=1)
+    play.ask(play.order(1, order_type="LMT", limit_price=Decimal(500)))
+    assert states(play.ask(play.order(2, **BRACKET[2]))) == [(2, "Inactive", "")]
+    play.wait(2)
+    assert play.exchange.working_orders[1].why_held == "child,trigger"

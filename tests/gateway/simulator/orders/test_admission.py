@@ -18,6 +18,8 @@ BY_KEY = {listing.key: listing for listing in LISTINGS}
 SPY, EUR, ES = BY_KEY["SPY"], BY_KEY["EUR.USD"], BY_KEY["ESZ5"]
 LMT = {"order_type": "LMT", "limit_price": Decimal(100)}
 STP = {"order_type": "STP", "aux_price": Decimal(100)}
+TRAIL = {"order_type": "TRAIL", "aux_price": Decimal(5)}
+TRAIL_LIMIT: dict[str, Any] = TRAIL | {"order_type": "TRAIL LIMIT", "limit_offset": Decimal(1)}
 
 REFUSED: list[tuple[Listing, dict[str, Any], int]] = [
     (SPY, {"action": "HOLD"}, 321),
@@ -28,7 +30,23 @@ REFUSED: list[tuple[Listing, dict[str, Any], int]] = [
     (SPY, {"quantity": Decimal("1.5")}, 10243),
     (EUR, {"quantity": Decimal("20000.5")}, 10245),
     (ES, {"quantity": Decimal("0.5")}, 10245),
-    (SPY, {"order_type": "TRAIL"}, 201),
+    (SPY, {"order_type": "REL"}, 201),
+    (SPY, {"order_type": "TRAIL"}, 321),
+    (SPY, {"order_type": "TRAIL", "aux_price": Decimal(-1)}, 321),
+    (SPY, {"order_type": "TRAIL", "aux_price": Decimal(10**18)}, 321),
+    (SPY, {"order_type": "TRAIL", "trailing_percent": Decimal(100)}, 321),
+    (SPY, TRAIL | {"trailing_percent": Decimal(1)}, 320),
+    (SPY, TRAIL | {"trail_stop_price": Decimal("590.005")}, 110),
+    (SPY, TRAIL | {"trail_stop_price": Decimal(-1)}, 321),
+    (SPY, TRAIL | {"tif": "IOC"}, 111),
+    (SPY, TRAIL | {"other": {"triggerMethod": "4"}}, 201),
+    (SPY, TRAIL_LIMIT | {"limit_offset": None}, 321),
+    (SPY, TRAIL_LIMIT | {"limit_offset": None, "limit_price": Decimal(589)}, 321),
+    (SPY, TRAIL_LIMIT | {"limit_price": Decimal(589)}, 321),
+    (SPY, TRAIL_LIMIT | {"limit_offset": Decimal(10**18)}, 321),
+    (SPY, {"trail_stop_price": Decimal(590)}, 201),
+    (SPY, STP | {"trailing_percent": Decimal(1)}, 201),
+    (SPY, {"other": {"autoCancelParent": "1"}}, 201),
     (SPY, {"order_type": "SOMEHOW"}, 387),
     (EUR, {"order_type": "MOC"}, 387),
     (EUR, {"order_type": "MIDPRICE"}, 387),
@@ -41,11 +59,12 @@ REFUSED: list[tuple[Listing, dict[str, Any], int]] = [
     (SPY, {"algo_strategy": "Vwap"}, 201),
     (SPY, {"algo_strategy": "Adaptive"} | STP, 387),
     (EUR, {"algo_strategy": "Adaptive"}, 387),
-    (SPY, {"transmit": False}, 201),
-    (SPY, {"parent_id": 3}, 201),
-    (SPY, {"other": {"ocaGroup": "g"}}, 201),
     (SPY, {"other": {"conditionCount": "1"}}, 201),
     (SPY, {"other": {"duration": "60"}}, 201),
+    (SPY, {"other": {"activeStartTime": "20251212 11:00:00 US/Eastern"}}, 201),
+    (SPY, {"other": {"scaleInitLevelSize": "5"}}, 201),
+    (SPY, {"other": {"isOmsContainer": "1"}}, 201),
+    (SPY, {"other": {"secIdType": "ISIN", "secId": "US0378331005"}}, 201),
     (SPY, STP | {"other": {"triggerMethod": "4"}}, 201),
     (SPY, {"order_type": "LMT"}, 321),
     (SPY, {"order_type": "LOC"}, 321),
@@ -68,6 +87,21 @@ ACCEPTED: list[tuple[Listing, dict[str, Any]]] = [
     (SPY, {}),
     (SPY, {"account": "DUSIM0001"}),
     (SPY, {"action": "SSHORT"}),
+    (SPY, {"transmit": False, "parent_id": 3, "other": {"ocaGroup": "g", "ocaType": "1"}}),
+    (SPY, TRAIL),
+    (EUR, TRAIL | {"aux_price": Decimal("0.001"), "tif": "GTC"}),
+    (ES, {"order_type": "TRAIL", "trailing_percent": Decimal("0.5")}),
+    (SPY, TRAIL | {"trail_stop_price": Decimal(590), "other": {"triggerMethod": "2"}}),
+    (SPY, TRAIL_LIMIT),
+    (
+        SPY,
+        TRAIL_LIMIT
+        | {
+            "limit_offset": None,
+            "limit_price": Decimal(589),
+            "trail_stop_price": Decimal(590),
+        },
+    ),
     (SPY, {"algo_strategy": "Adaptive"}),
     (SPY, LMT | {"algo_strategy": "Adaptive", "tif": "GTC"}),
     (SPY, STP),

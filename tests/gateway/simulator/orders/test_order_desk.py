@@ -282,7 +282,7 @@ def test_order_ids_belong_to_their_client(
 REFUSED: list[tuple[dict[str, Any], int]] = [
     ({"quantity": Decimal("1.5")}, 10243),
     ({"quantity": Decimal(0)}, 434),
-    ({"order_type": "TRAIL"}, 201),
+    ({"order_type": "TRAIL"}, 321),
     ({"order_type": "MOC", "tif": "GTC"}, 113),
     ({"order_type": "LMT", "limit_price": Decimal("600.005")}, 110),
 ]

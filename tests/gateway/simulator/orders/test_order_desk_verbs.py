@@ -268,11 +268,13 @@ def test_orders_by_hand_are_left_out_when_only_the_apis_are_asked_for(
         (Contract(con_id=4711), {"limit_price": Decimal(650)}),
         (None, {"limit_price": Decimal("650.001")}),
         (None, {"order_type": "TRAIL"}),
+        (None, {"parent_id": 1}),
+        (None, {"transmit": False}),
     ],
 )
 def test_an_order_by_hand_must_make_sense(
     exchange: Exchange, spy: Contract, at: At, contract: Contract | None, changes: dict[str, Any]
 ) -> None:
-    with pytest.raises(ValueError, match=r"no such contract|110|201"):
+    with pytest.raises(ValueError, match=r"no such contract|110|201|321"):
         by_hand(exchange, contract or spy, at, **changes)
     assert exchange.working_orders == []

@@ -23,6 +23,7 @@ BLOCKS: list[tuple[Values, int]] = [
     ({"orderType": "PEG MID"}, 2),
     ({"orderType": "PEG BEST"}, 2),
     ({"orderType": "PEG BEST", "competeAgainstBestOffset": "Infinite"}, 4),
+    ({"orderType": "PEG BEST", "competeAgainstBestOffset": "Infinity"}, 4),
     ({"exchange": "IBKRATS"}, 1),
     ({"secType": "BAG", "comboLegs": (("x",) * 8,), "smartRouting": (("t", "v"),)}, 13),
     ({"conditions": (("1", *"abcdef"), ("3", *"abc"))}, 13),
