@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from gateway.core.book import currencies
 from gateway.core.broker import BrokerStatus, Missing, OrderReport
@@ -110,19 +110,25 @@ def transition(order: OrderDocument, report: OrderReport, at: datetime) -> Order
     A status that ends the order closes it only when every fill the broker counts is here: a fill
     may be reported after the status, and must not be in flight nowhere meanwhile.
     """
-    told = replace(
-        order,
-        missing_since=None,
-        missing_position=None,
-        state=OPEN_STATES.get((order.state, report.status), order.state),
-        outcome=order.outcome or OUTCOMES.get(report.status, ""),
-        broker_filled=_broker_filled(order, report),
-        reason=order.reason if order.state == "DONE" else report.reason or order.reason,
-        perm_id=report.perm_id or order.perm_id,
-        order_id=report.order_id or order.order_id,
-        client_id=report.client_id or order.client_id,
-    )
-    return order if told == order else replace(_closed_if_complete(told), updated_at=at)
+    changes = _told(order, report)
+    if all(getattr(order, name) == value for name, value in changes.items()):
+        return order  # most are: each reading tells the whole day's orders again
+    return replace(_closed_if_complete(replace(order, **changes)), updated_at=at)
+
+
+def _told(order: OrderDocument, report: OrderReport) -> dict[str, Any]:
+    """What a report says of an order, by the order's fields."""
+    return {
+        "missing_since": None,
+        "missing_position": None,
+        "state": OPEN_STATES.get((order.state, report.status), order.state),
+        "outcome": order.outcome or OUTCOMES.get(report.status, ""),
+        "broker_filled": _broker_filled(order, report),
+        "reason": order.reason if order.state == "DONE" else report.reason or order.reason,
+        "perm_id": report.perm_id or order.perm_id,
+        "order_id": report.order_id or order.order_id,
+        "client_id": report.client_id or order.client_id,
+    }
 
 
 def missing(order: OrderDocument, reading: Missing, at: datetime) -> OrderDocument:

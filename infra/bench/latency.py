@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from gateway.simulator.market.bars import read_folder
 from gateway.simulator.requests import MarketDataRequest, PositionsRequest
-from infra.bench.bare_broker import BareBroker, bare_broker, is_answered
+from infra.bench.bare_broker import BareBroker, bare_broker, is_answered, noting_departures
 from infra.bench.bare_bus import BareBus, bare_bus
 from infra.bench.figures import Sample, busiest_second, summed
 from infra.bench.orders import STRATEGY, Orders, Passage
@@ -119,8 +119,9 @@ async def _sitting(name: StackName, rounds: int) -> tuple[list[Round], Mapping[s
         folder = Path(parts.enter_context(tempfile.TemporaryDirectory()))
         stack = await parts.enter_async_context(running(name, played))
         bus = await parts.enter_async_context(bare_bus(stack, folder))
-        broker = await parts.enter_async_context(bare_broker(played))
-        orders = Orders(stack, stack.store)
+        departures = parts.enter_context(noting_departures())
+        broker = await parts.enter_async_context(bare_broker(played, departures))
+        orders = Orders(stack, stack.store, departures)
         await orders.prepare()
         phases = itertools.cycle(PHASES_SECONDS)
         done = [await _round(orders, bus, broker, phases) for _ in range(WARM_UP_ROUNDS + rounds)]
@@ -162,8 +163,8 @@ async def _round(
     await asyncio.sleep(PAUSE_SECONDS + next(phases))
     began = time.process_time()
     hops = await bus.seconds()
-    trips = await broker.seconds(passage.requests)
-    processor_seconds = time.process_time() - began
+    trips, order = await broker.play(passage.requests)
+    processor_seconds = order.processor_seconds - began
     await asyncio.sleep(PAUSE_SECONDS + next(phases))
     return Round(passage, hops, trips, processor_seconds)
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from gateway.ports import Document, Put, Store
 from infra.bench.figures import BenchFailed
-from infra.bench.witness import Request, WatchedExchange
+from infra.bench.witness import Departure, Request, WatchedExchange, departed
 from infra.init import MANUAL, WEIGHTS
 from infra.local.stack import MODE, Stack
 from schemas.commands import Run
@@ -39,7 +39,7 @@ class Passage:
 
     @property
     def seconds(self) -> float:
-        """From the publishing of the command to the order at the simulator's socket."""
+        """From the publishing of the command to the order on its way to the simulator."""
         return self.requests[-1].at - self.began
 
     @property
@@ -56,11 +56,17 @@ class Passage:
 
 
 class Orders:
-    """Makes a stack order something, again and again. `store` is looked at, not measured."""
+    """Makes a stack order something, again and again. `store` is looked at, not measured.
 
-    def __init__(self, stack: Stack, store: Store) -> None:
+    `departures` grows with what this process sends (`bare_broker.noting_departures`).
+    """
+
+    def __init__(
+        self, stack: Stack, store: Store, departures: list[Departure] | None = None
+    ) -> None:
         self._stack = stack
         self._store = store
+        self._departures = [] if departures is None else departures
         self._number = 0
         self.exchange = WatchedExchange(stack.simulator.exchange)
         stack.simulator.exchange = self.exchange
@@ -100,12 +106,12 @@ class Orders:
         self._number += 1
         run_id = f"bench-{self._number}"
         self.exchange.forget()
+        self._departures.clear()
         began, processor_began = time.monotonic(), time.process_time()
         await self._command({"command": "run", "run_id": run_id, "strategies": [STRATEGY]})
         await self._ordered_or_done(run_id)
-        requests = self.exchange.requests
-        last = next((n for n, one in enumerate(requests, 1) if one.is_order), len(requests))
-        passage = Passage(began, tuple(requests[:last]), processor_began)
+        requests = departed(self.exchange.requests, self._departures)
+        passage = Passage(began, tuple(requests), processor_began)
         await self._done(run_id)
         await self._settled()
         return passage

@@ -7,7 +7,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Literal
 
@@ -38,6 +38,29 @@ class Request:
     def is_order(self) -> bool:
         """Whether it is an order, as opposed to the question what one would cost."""
         return isinstance(self.body, PlaceOrder) and not self.body.terms.what_if
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """When an order, or the question what one would cost, was written to a socket here."""
+
+    at: float
+    processor_seconds: float
+
+
+def departed(requests: Sequence[Request], departures: Sequence[Departure]) -> list[Request]:
+    """Requests up to the first order, which counts from when it was written, if that was here.
+
+    Who shares a thread with the broker goes on after the write, with what is not on the way to the
+    order; the broker has the bytes, and takes them off its socket only when the other one waits.
+    """
+    last = next((n for n, one in enumerate(requests, 1) if one.is_order), len(requests))
+    placed = sum(isinstance(one.body, PlaceOrder) for one in requests[:last])
+    if not placed or len(departures) < placed:
+        return list(requests[:last])
+    left = departures[placed - 1]
+    order = replace(requests[last - 1], at=left.at, processor_seconds=left.processor_seconds)
+    return [*requests[: last - 1], order]
 
 
 class WatchedExchange(Exchange):

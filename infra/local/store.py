@@ -173,6 +173,7 @@ class EmbeddedStore:
         with self._transaction("BEGIN IMMEDIATE"):
             if any(self._version(path) != version for path, version in versions.items()):
                 return False
+            self._database.execute("UPDATE versions SET latest = latest + 1")
             for write in writes:
                 self._write(write)
             return True
@@ -183,7 +184,6 @@ class EmbeddedStore:
             return
         if isinstance(write, Create) and self._version(write.path) != _ABSENT:
             raise AlreadyExists(f"{write.path} exists already")
-        self._database.execute("UPDATE versions SET latest = latest + 1")
         self._database.execute(
             "INSERT OR REPLACE INTO documents SELECT ?, ?, latest, ? FROM versions",
             (write.path, write.path.rpartition("/")[0], _encoded(write.data)),

@@ -3,9 +3,19 @@
 import pytest
 
 from gateway.simulator import requests as q
-from infra.bench.bare_broker import QUESTIONS, UNANSWERED, bare_broker, is_answered
+from gateway.simulator.market.contracts import Contract
+from gateway.simulator.orders.orders import OrderTerms
+from infra.bench.bare_broker import (
+    QUESTIONS,
+    UNANSWERED,
+    bare_broker,
+    is_answered,
+    noting_departures,
+)
 from infra.bench.latency import options
 from infra.bench.witness import Request
+
+PREVIEW = q.PlaceOrder(1, Contract(), OrderTerms(what_if=True))
 
 
 def asked(body: object) -> Request:
@@ -15,13 +25,24 @@ def asked(body: object) -> Request:
 async def test_a_bare_session_asks_the_questions_and_ends_with_an_order() -> None:
     questions = [asked(q.PositionsRequest()), asked(q.CompletedOrdersRequest(api_only=False))]
     async with bare_broker(options()) as broker:
-        assert await broker.seconds(questions) > 0
+        seconds, order = await broker.play(questions)
+        assert seconds > 0
+        assert order.is_order
+
+
+async def test_an_order_counts_from_when_it_was_written() -> None:
+    """The question what it would cost is written before it, and is another one."""
+    with noting_departures() as departures:
+        async with bare_broker(options(), departures) as broker:
+            _, order = await broker.play([asked(PREVIEW), asked(q.PositionsRequest())])
+    assert len(departures) == 2
+    assert order.at == departures[1].at
 
 
 async def test_a_question_that_is_not_known_is_named() -> None:
     async with bare_broker(options()) as broker:
         with pytest.raises(LookupError, match="GlobalCancel"):
-            await broker.seconds([asked(q.GlobalCancel())])
+            await broker.play([asked(q.GlobalCancel())])
 
 
 def test_a_cancel_is_not_waited_for() -> None:

@@ -6,10 +6,16 @@ from dataclasses import dataclass
 import pytest
 
 from gateway.ports import AlreadyExists, Create, Put, Reads, Write
-from infra.bench.witness import Counts, Moment, Tally, counted
+from gateway.simulator.market.contracts import Contract
+from gateway.simulator.orders.orders import OrderTerms
+from gateway.simulator.requests import PlaceOrder
+from infra.bench.witness import Counts, Departure, Moment, Request, Tally, counted, departed
 from infra.local.bus import EmbeddedBus
 from infra.local.store import EmbeddedStore
 from infra.topology import Topology
+
+ORDER = PlaceOrder(1, Contract(), OrderTerms())
+PREVIEW = PlaceOrder(1, Contract(), OrderTerms(what_if=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +32,18 @@ async def doors() -> AsyncIterator[Doors]:
     yield Doors(bus, store, Tally(bus, store))
     await bus.close()
     await store.close()
+
+
+def test_without_a_departure_an_order_counts_from_its_arrival() -> None:
+    """The gateway of the emulators' stack is another process."""
+    question, preview = Request(1.0, 1, object()), Request(2.0, 1, PREVIEW)
+    order, late = Request(3.0, 1, ORDER), Request(4.0, 1, ORDER)
+    requests = [question, preview, order, late]
+    assert departed(requests, []) == [question, preview, order]
+    assert departed(requests, [Departure(1.9, 0.1)]) == [question, preview, order]
+    left = [Departure(1.9, 0.1), Departure(2.9, 0.2), Departure(3.9, 0.3)]
+    assert departed(requests, left) == [question, preview, Request(2.9, 1, ORDER, 0.2)]
+    assert departed([question], left) == [question]
 
 
 async def test_a_published_message_is_counted_with_its_topic(doors: Doors) -> None:
