@@ -86,11 +86,21 @@ def _trace(name: str | None) -> Iterator[TextIO | None]:
 
 
 def _recorder(file: TextIO, head: Head, start: datetime) -> Recorder:
+    is_broken = False
+
     def write(line: object) -> None:
-        print(line, file=file, flush=True)
+        nonlocal is_broken
+        if is_broken:
+            return
+        try:
+            print(line, file=file, flush=True)
+        except OSError as error:  # a full disk: clients are served all the same
+            is_broken = True
+            said = f"the trace ends here, for {error.strerror}; the session goes on without it"
+            print(f"gateway.simulator: {said}", file=sys.stderr, flush=True)
 
     for line in head.lines():
-        write(line)
+        print(line, file=file, flush=True)
     return Recorder(write, start)
 
 

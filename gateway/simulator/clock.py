@@ -87,6 +87,11 @@ class VirtualClock:
         self._base, self._started = when.astimezone(UTC), self._monotonic()
         self.publish()
 
+    @property
+    def is_held(self) -> bool:
+        """Whether it stands still until `let_go`."""
+        return self._is_held
+
     def hold(self) -> None:
         """Stand still until `let_go`, whatever the speed."""
         self._base, self._is_held = self.now(), True

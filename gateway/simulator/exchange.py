@@ -18,7 +18,7 @@ from gateway.simulator.account import account_desk
 from gateway.simulator.account.account import Account
 from gateway.simulator.account.corporate_actions import CorporateActions
 from gateway.simulator.broker import LONG_AGO, ExchangeOptions, open_broker
-from gateway.simulator.market import history_desk, market_desk, tick_desk
+from gateway.simulator.market import history_desk, market_desk, tick_desk, tick_history
 from gateway.simulator.market.bar_files import INTRADAY, ONE_DAY
 from gateway.simulator.market.bars import BarBook
 from gateway.simulator.market.contracts import ContractTable, Listing
@@ -290,6 +290,7 @@ class Exchange:
             (self._market, market_desk.HANDLERS),
             (self._market.history, history_desk.HANDLERS),
             (self._market.ticks, tick_desk.HANDLERS),
+            (self._market.tick_history, tick_history.HANDLERS),
             (self._orders, order_desk.HANDLERS),
             (self._records, record_desk.HANDLERS),
         )

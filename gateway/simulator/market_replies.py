@@ -240,6 +240,66 @@ class TickByTickMidpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class HistoricalMidpoint:
+    """The middle between bid and ask, as it was."""
+
+    epoch_seconds: int
+    price: Decimal
+    size: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class HistoricalMidpoints:
+    """Past middles; `done` when no more of the request are to come."""
+
+    request_id: int
+    ticks: tuple[HistoricalMidpoint, ...]
+    done: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class HistoricalQuote:
+    """The best bid and ask, as they were. Attributes: 1 ask past high, 2 bid past low."""
+
+    epoch_seconds: int
+    bid: Decimal
+    ask: Decimal
+    bid_size: Decimal
+    ask_size: Decimal
+    attributes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HistoricalQuotes:
+    """Past quotes; `done` when no more of the request are to come."""
+
+    request_id: int
+    ticks: tuple[HistoricalQuote, ...]
+    done: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class HistoricalTrade:
+    """One past trade. Attributes: 1 past limit, 2 unreported."""
+
+    epoch_seconds: int
+    price: Decimal
+    size: Decimal
+    attributes: int = 0
+    exchange: str = ""
+    conditions: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoricalTrades:
+    """Past trades; `done` when no more of the request are to come."""
+
+    request_id: int
+    ticks: tuple[HistoricalTrade, ...]
+    done: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class OptionParameters:
     """The option chain of an underlying at one exchange."""
 

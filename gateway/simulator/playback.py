@@ -82,6 +82,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         book = read_folder(options.bars)
         found = play_again(options.trace.read_text("ascii"), book, options.contracts)
+    except UnicodeDecodeError as error:
+        said = f"{options.trace}: not a trace: its byte {error.start} is not ASCII"
+        print(f"gateway.simulator.playback: {said}", file=sys.stderr)
+        return EXIT_USAGE
     except (BarsError, ContractFileError, ValueError, OSError) as error:
         print(f"gateway.simulator.playback: {error}", file=sys.stderr)
         return EXIT_USAGE

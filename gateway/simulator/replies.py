@@ -11,7 +11,13 @@ from gateway.simulator.market_replies import (
     HistoricalBar,
     HistoricalData,
     HistoricalDataUpdate,
+    HistoricalMidpoint,
+    HistoricalMidpoints,
+    HistoricalQuote,
+    HistoricalQuotes,
     HistoricalSchedule,
+    HistoricalTrade,
+    HistoricalTrades,
     MarketDataType,
     MarketRule,
     OptionParameters,
@@ -56,7 +62,13 @@ __all__ = [
     "HistoricalBar",
     "HistoricalData",
     "HistoricalDataUpdate",
+    "HistoricalMidpoint",
+    "HistoricalMidpoints",
+    "HistoricalQuote",
+    "HistoricalQuotes",
     "HistoricalSchedule",
+    "HistoricalTrade",
+    "HistoricalTrades",
     "ManagedAccounts",
     "MarketDataType",
     "MarketRule",
@@ -426,6 +438,9 @@ Reply = (
     | RealTimeBar
     | TickByTickTrade
     | TickByTickQuote
+    | HistoricalMidpoints
+    | HistoricalQuotes
+    | HistoricalTrades
     | TickByTickMidpoint
     | OptionParameters
     | OptionParametersEnd

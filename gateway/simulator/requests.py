@@ -274,6 +274,22 @@ class HistoricalDataRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class HistoricalTicksRequest:
+    """reqHistoricalTicks: `count` ticks from `start` on or until `end`; one of the two is empty."""
+
+    request_id: int
+    contract: Contract
+    include_expired: bool
+    start: str
+    end: str
+    count: int
+    what_to_show: str
+    regular_hours: bool
+    ignore_size: bool
+    options: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class HeadTimestampRequest:
     """reqHeadTimeStamp: when does the data of a contract begin."""
 

@@ -91,6 +91,8 @@ class Timekeeper:
             return self._pause()
         if self._tick_seconds is not None:
             return self._tick_seconds
+        if self._clock.is_held:  # no change comes while it is: look for the client instead
+            return IDLE_SECONDS
         ahead = self._work.next_change()
         if ahead is None:
             return None

@@ -18,6 +18,7 @@ from gateway.simulator.conformance.command_line import (
 )
 from gateway.simulator.conformance.report import (
     EXIT_COULD_NOT_RUN,
+    EXIT_DIFFERS,
     EXIT_SAME,
     Report,
     ReportError,
@@ -41,19 +42,22 @@ def main(arguments: Sequence[str] | None = None, cases: Sequence[Case] = CASES) 
     try:
         run = Run(setting_of(options), chosen(options, cases), _progress)
         other = _other(options.against)
+        _check_writable(options.json)
     except (CannotRun, ReportError, OSError) as error:
         return _failed(error)
     code = _played(run)
     report = run.report
     _say(report.cleaning)
     print(summary(report))
-    if other is not None:
+    if other is not None and report.results:
         _say(compared(report, other, options.against or "the simulator"))
-    if options.json is not None:
+    if options.json is not None and report.results:
         try:
             options.json.write_text(to_json(report), "utf-8")
         except OSError as error:
             return _failed(error)
+    if not report.is_clean:
+        return EXIT_DIFFERS
     return report.exit_code if code == EXIT_SAME else code
 
 
@@ -73,8 +77,10 @@ def _played(run: Run) -> int:
 async def _play(run: Run) -> Report:
     task = asyncio.current_task()
     assert task is not None  # inside a coroutine there is one
-    with contextlib.suppress(NotImplementedError):  # Windows has no signals to wait for
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    # Windows has no signals to wait for, and not all of them.
+    with contextlib.suppress(NotImplementedError, AttributeError):
+        for number in (signal.SIGTERM, signal.SIGHUP):  # a terminal that was closed hangs up
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     return await run.play()
 
 
@@ -82,6 +88,16 @@ def _other(against: str | None) -> Report | None:
     if against == NOTHING:
         return None
     return baseline() if against is None else from_json(Path(against).read_text("utf-8"))
+
+
+def _check_writable(file: Path | None) -> None:
+    """Before minutes of cases, not after them. Raises OSError."""
+    if file is not None:
+        is_new = not file.exists()
+        with file.open("a"):
+            pass
+        if is_new:
+            file.unlink()
 
 
 def _progress(result: Result) -> None:

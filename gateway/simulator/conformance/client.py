@@ -29,6 +29,9 @@ CLIENT_VERSION_MAX = 178
 FRAME_BYTES_MAX = 16 * 1024 * 1024
 READ_BYTES = 64 * 1024
 CODE_ID_IN_USE = 326
+CODES_UNKNOWN = frozenset({135, 10147})
+"""Of a cancel: there is no such order."""
+TELLS_OF_ORDERS = frozenset({"OpenOrder", "OrderStatus", "ExecutionDetails", "Notice"})
 
 Test = Callable[[Heard], bool]
 
@@ -53,6 +56,7 @@ class Client:
         version: the server version that was agreed on; 0 before the handshake.
         greeting: the fields of the handshake's answer.
         ended: how the gateway ended the connection; empty while it lives.
+        placed: order id and orderRef of each order that was sent; what-ifs left out.
     """
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -61,6 +65,7 @@ class Client:
         self.client_id = -1
         self.greeting: tuple[str, ...] = ()
         self.ended = ""
+        self.placed: dict[int, str] = {}
         self._pace = Pace()
         self._opened = asyncio.get_running_loop().time()
         self._writer = writer
@@ -103,6 +108,15 @@ class Client:
         ids = [item.reply.order_id for item in self.heard if item.kind == "NextValidId"]
         return ids[-1] if ids else 0
 
+    def has_heard_of(self, order_id: int) -> bool:
+        """Whether the gateway knows an order: said anything of it, but that it cannot find it."""
+        return any(
+            item.kind in TELLS_OF_ORDERS
+            and order_id in {item.id, getattr(item.reply, "order_id", None)}
+            and item.code not in CODES_UNKNOWN
+            for item in self.heard
+        )
+
     def mark(self) -> int:
         """Where we are in `heard`: for `since=` of the questions below."""
         return len(self.heard)
@@ -113,7 +127,10 @@ class Client:
 
     async def say(self, request: Any) -> None:
         """Send a request, as late as IB's pacing asks for. Raises Ended."""
-        await self.say_fields(encode_request(request, self.version), request)
+        fields = encode_request(request, self.version)
+        if isinstance(request, q.PlaceOrder) and not request.terms.what_if:
+            self.placed[request.order_id] = request.terms.order_ref
+        await self.say_fields(fields, request)
 
     async def say_fields(self, fields: Sequence[str], request: Any = None) -> None:
         """Send any fields as one message. Raises Ended."""

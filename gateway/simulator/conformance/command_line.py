@@ -32,6 +32,7 @@ def parser() -> argparse.ArgumentParser:
         description=ABOUT,
         epilog=AFTER,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     add = made.add_argument
     add("--host", default="127.0.0.1", help="where the gateway runs (127.0.0.1)")

@@ -84,11 +84,13 @@ async def survey(setting: Setting, pace: Pace) -> tuple[Setting, Facts, Contract
 
 async def _facts(talk: Talk, details: Any) -> Facts:
     now = await _time(talk)
-    is_open = now is not None and is_within(details.liquid_hours, details.time_zone, now)
+    closes = None if now is None else closing(details.liquid_hours, details.time_zone, now)
+    is_open = closes is not None
     return Facts(
         server_version=talk.client.version,
         now=now,
         is_open=is_open,
+        closes=closes,
         has_history=await _has_history(talk),
         is_read_only=await _is_read_only(talk),
         quotes=await _quotes(talk, is_open=is_open),
@@ -110,11 +112,16 @@ def missing_need(needs: tuple[Need, ...], facts: Facts) -> Need | None:
 
 def is_within(hours: str, zone: str, now: datetime) -> bool:
     """Whether a time lies in hours like `20251212:0930-20251212:1600;20251213:CLOSED`."""
+    return closing(hours, zone, now) is not None
+
+
+def closing(hours: str, zone: str, now: datetime) -> datetime | None:
+    """When the session of such hours ends in which a time lies; None between them."""
     for session in hours.split(";"):
         opens, found, closes = session.partition("-")
         if found and _hour(opens, zone) <= now < _hour(closes, zone):
-            return True
-    return False
+            return _hour(closes, zone)
+    return None
 
 
 def _hour(text: str, zone: str) -> datetime:

@@ -1,8 +1,10 @@
 """Cleaning up after cases that trade: nothing that was there before is touched.
 
-What is ours is told by its orderRef alone. Working orders of ours are cancelled, by the client id
-that placed them, for IB lets no other; what our executions of today bought on balance is sold, and
-the other way round. So a run that was killed is cleaned up by the next one of the same day.
+What is ours has our orderRef, one of our client ids, and the account. Working orders of ours are
+cancelled, by the client id that placed them, for IB lets no other; what our executions of today
+bought on balance is sold, and the other way round, but only as far as the position is away from
+what it was: whatever executions say, late or of half a day, nothing is traded beyond that. So a run
+that was killed is cleaned up by the next one of the same day.
 """
 
 import asyncio
@@ -57,7 +59,8 @@ class Sweep:
     """The cleaning of one run.
 
     Attributes:
-        before: positions by contract id when the run began.
+        before: positions by contract id when the run began, and until an earlier run is cleaned up
+            what they are without it.
         said: what was cleaned up or could not be, in sentences.
     """
 
@@ -96,16 +99,35 @@ class Sweep:
                     return True
                 await self._cancel(talk, orders)
                 for con_id, quantity in owned.items():
-                    if con_id not in self.unsure:
+                    if con_id not in self.unsure and await self._is_held(talk, con_id, quantity):
                         await self._trade_back(talk, self.touched[con_id], quantity)
                 await client.listen(ROUND_SECONDS)
             except (Differs, Silence, Ended) as trouble:
                 self.said.append(f"Cleaning up met with trouble: {trouble}.")
             finally:
                 await client.close()
-        self.said.append(
+        self._say_once(
             f"Something of ours is left: look at the orders whose reference begins with "
             f"{self.setting.order_prefix} and at the position of {self.setting.symbol}."
+        )
+        return False
+
+    async def chase(self, client_id: int, order_id: int, order_ref: str) -> bool:
+        """Cancel an order of which nothing was heard: a dialog may hold it, or it comes late.
+
+        Returns whether the gateway told of it then; else nobody knows what becomes of it.
+        """
+        client = await reopen(self.setting, self.pace, client_id)
+        try:
+            await client.say(q.CancelOrder(order_id))
+            await client.listen(ROUND_SECONDS)
+            if client.has_heard_of(order_id):
+                return True
+        finally:
+            await client.close()
+        self.said.append(
+            f"Nothing was heard of order {order_ref}, not even of its cancel: it may trade yet. "
+            "Look at the gateway's screen and at the account."
         )
         return False
 
@@ -153,15 +175,33 @@ class Sweep:
 
     async def _orders(self, talk: Talk) -> list[OpenOrder]:
         heard = await talk.ask(q.AllOpenOrdersRequest(), end="OpenOrderEnd")
-        ids = range(self.setting.client_id, self.setting.client_id + CLIENT_IDS)
         mine = [
             order
             for order in heard.of("OpenOrder").replies
-            if order.terms.order_ref.startswith(self.setting.order_prefix)
-            and order.client_id in ids
+            if self._is_ours(order.terms.order_ref, order.client_id)
             and order.state.status not in FINAL
         ]
         return list({order.perm_id: order for order in mine}.values())
+
+    def _is_ours(self, order_ref: str, client_id: int) -> bool:
+        is_our_client = 0 <= client_id - self.setting.client_id < CLIENT_IDS
+        return is_our_client and order_ref.startswith(self.setting.order_prefix)
+
+    async def _is_held(self, talk: Talk, con_id: int, quantity: Decimal) -> bool:
+        """Whether the position is away from what it was by at least this quantity."""
+        was = self.before.get(con_id, Decimal(0))
+        moved = (await self._positions(talk)).get(con_id, Decimal(0)) - was
+        if moved * quantity > 0 and abs(moved) >= abs(quantity):
+            return True
+        self._say_once(
+            f"Cases traded {quantity} {self.touched[con_id].symbol} on balance, but the position "
+            f"moved by {moved}: not traded back."
+        )
+        return False
+
+    def _say_once(self, words: str) -> None:
+        if words not in self.said:
+            self.said.append(words)
 
     async def _write_off(self) -> None:
         """What an earlier run of today left and somebody undid by hand is not undone again.
@@ -176,6 +216,7 @@ class Sweep:
             raise CannotRun(f"{trouble}. Nothing was traded in this run.") from None
         finally:
             await client.close()
+        self.before = dict(held)
         for con_id, quantity in owned.items():
             position = held.get(con_id, Decimal(0))
             if position * quantity <= 0 or abs(position) < abs(quantity):
@@ -184,6 +225,8 @@ class Sweep:
                     f"Cases of earlier today traded {quantity} {self.touched[con_id].symbol} on "
                     f"balance, but the position is {position}: taken as undone by hand."
                 )
+            else:
+                self.before[con_id] = position - quantity
 
     async def _owned(self, talk: Talk, others: int) -> Positions:
         """What our executions of today left on balance, by contract id; zeros left out."""
@@ -196,7 +239,7 @@ class Sweep:
             finally:
                 await client.close()
         owned = {con_id: -quantity for con_id, quantity in self.written_off.items()}
-        for item in _latest(heard, self.setting.order_prefix):
+        for item in _latest(heard):
             details = item.reply
             con_id, sign = details.contract.con_id, 1 if details.execution.side == "BOT" else -1
             owned[con_id] = owned.get(con_id, Decimal(0)) + sign * details.execution.quantity
@@ -207,7 +250,12 @@ class Sweep:
         """Those of a client; IB shows a client its own, and only a master client all."""
         request = q.ExecutionsRequest(talk.new_id(), 0, self.setting.account, "", "", "", "", "")
         heard = await talk.ask(request, end="ExecutionDetailsEnd", seconds=LONG_SECONDS)
-        return heard.of("ExecutionDetails")
+        return heard.of("ExecutionDetails").where(
+            lambda item: (
+                item.reply.account == self.setting.account
+                and self._is_ours(item.reply.order_ref, item.reply.client_id)
+            )
+        )
 
     async def _cancel(self, talk: Talk, orders: Sequence[OpenOrder]) -> None:
         for order in orders:
@@ -247,11 +295,10 @@ class Sweep:
         del self.unsure[contract.con_id]
 
 
-def _latest(heard: Sequence[Heard], prefix: str) -> list[Heard]:
-    """Our executions; of corrections (same id, last group counted up) only the newest."""
-    mine = [item for item in heard if item.reply.order_ref.startswith(prefix)]
+def _latest(heard: Sequence[Heard]) -> list[Heard]:
+    """Of executions that were corrected (same id, last group counted up) only the newest."""
     newest: dict[str, Heard] = {}
-    for item in mine:
+    for item in heard:
         root, _, group = item.reply.execution.execution_id.rpartition(".")
         known = newest.get(root)
         if known is None or known.reply.execution.execution_id.rpartition(".")[2] <= group:

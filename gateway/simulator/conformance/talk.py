@@ -83,6 +83,8 @@ class Facts:
     now: datetime | None = None
     is_open: bool = False
     """Whether the symbol's market is in its liquid hours."""
+    closes: datetime | None = None
+    """When these end, while it is."""
     has_history: bool = False
     is_read_only: bool = False
     """Whether the gateway refuses to talk about orders (321): a setting of its API page."""

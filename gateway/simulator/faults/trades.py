@@ -237,11 +237,11 @@ def release(fault: OrderFault, keys: Iterable[OrderKey]) -> None:
 
 
 def fill_if_working(fault: OrderFault, key: OrderKey, size: Decimal) -> None:
-    """Trade a part of an order, unless it ended; one that waits for its parent goes its own way."""
+    """Trade a part of an order, unless it ended; one attached to another goes its own way."""
     order = fault.order_of(key)
     if order is None or not order.working:
         return
-    if order.awaits_parent:
+    if order.parent is not None:
         release(fault, [key])
         return
     fill(fault, key, min(size, order.remaining))

@@ -14,6 +14,7 @@ from gateway.simulator.market.history_desk import HistoryDesk
 from gateway.simulator.market.hours import hours_text, new_york_day
 from gateway.simulator.market.subscriptions import LIVE, TYPES, Subscriptions
 from gateway.simulator.market.tick_desk import TickDesk
+from gateway.simulator.market.tick_history import TickHistory
 from gateway.simulator.market.ticks import Line, Tick, changed, data_type, ticks
 from gateway.simulator.notices import DUPLICATE_TICKER, NO_DEFINITION, invalid, unknown_ticker
 
@@ -48,6 +49,7 @@ class MarketDesk:
         self.subscriptions = Subscriptions(broker.options.subscriptions)
         self.history = HistoryDesk(broker, self.subscriptions)
         self.ticks = TickDesk(broker, self.subscriptions)
+        self.tick_history = TickHistory(broker, self.subscriptions)
         self._streams: dict[tuple[int, int], Stream] = {}
         self._data_types: dict[int, int] = {}
         self._opened = 0

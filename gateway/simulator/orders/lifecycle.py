@@ -5,6 +5,7 @@ ends otherwise takes its children along. Each is told as it happens: openOrder a
 error 202 after a Cancelled. How orders are tied: families, oca.
 """
 
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
@@ -33,6 +34,8 @@ class Lifecycle:
         self._matching = matching
         self._limits = limits
         self._reports = OrderReports(broker)
+        self._awakened: deque[Order] = deque()
+        self._is_awakening = False
 
     # ------------------------------------------------------------------ beginning
 
@@ -85,7 +88,9 @@ class Lifecycle:
     def _locate(self, order: Order, listing: Listing) -> list[notices.Refusal]:
         """Hold a short sale of shares that must be looked for first, with 404."""
         wanted = Request(listing, order.terms, order)
-        if order.held or not self._broker.options.short_sales_held:
+        if order.held or order.status == PENDING_CANCEL:
+            return []
+        if not self._broker.options.short_sales_held:
             return []
         if not self._limits.lacks_shares(wanted):
             return []
@@ -99,7 +104,7 @@ class Lifecycle:
         at_once = order.terms.tif == "IOC"
         if self._matching.can_trade(order):
             self._matching.match_now(order)
-        elif not at_once:
+        elif not at_once and order.expires_at > self._broker.now:
             self._warn_of_closed_market(order)
         if order.working and at_once:
             self.end(order)
@@ -112,12 +117,23 @@ class Lifecycle:
     # ------------------------------------------------------------------ ties
 
     def traded(self, order: Order, quantity: Decimal) -> None:
-        """An order was executed by so much: its children and its group hear of it."""
-        if order.status == "Filled":
-            for child in list(order.children):
-                self._activate(child)
+        """An order was executed by so much: its group hears of it, then its children."""
         if quantity > 0 and order.terms.oca_group:
             self._rebalance(order, quantity)
+        if order.status == "Filled":
+            self._awaken(order.children)
+
+    def _awaken(self, children: Iterable[Order]) -> None:
+        """Let children work, and theirs if they trade at once: one by one, however long a line."""
+        self._awakened += children
+        if self._is_awakening:
+            return
+        self._is_awakening = True
+        try:
+            while self._awakened:
+                self._activate(self._awakened.popleft())
+        finally:
+            self._is_awakening = False
 
     def _activate(self, child: Order) -> None:
         """Its parent is filled: a child works from now on, if nothing else holds it."""
@@ -125,8 +141,11 @@ class Lifecycle:
             return
         child.active_from = max(child.active_from, self._broker.now)
         child.why_held = self.waits_for(child)
+        said = self._locate(child, self._listing(child))
         self._matching.aim(child)
         self._reports.tell_state(child)
+        for notice in said:
+            self._reports.notice(child, notice.code, notice.text)
         self._start(child)
 
     def _rebalance(self, order: Order, quantity: Decimal) -> None:
@@ -175,12 +194,19 @@ class Lifecycle:
                 self.vanish(child)
 
     def _finish(self, order: Order, code: int, text: str) -> None:
+        self._take_off(order, code, text)
+        waiting = order.children[::-1]
+        while waiting:
+            child = waiting.pop()
+            if child.working and child.awaits_parent:
+                child.turn("Cancelled")
+                self._take_off(child, *notices.CANCELLED)
+                waiting += child.children[::-1]
+
+    def _take_off(self, order: Order, code: int, text: str) -> None:
         self._record.finish(order, self._broker.now)
         self._reports.tell_status(order)
         self._reports.notice(order, code, text)
-        for child in order.children:
-            if child.working and child.awaits_parent:
-                self.end(child)
 
     def _listing(self, order: Order) -> Listing:
         return self._broker.contracts.by_con_id(order.contract.con_id)

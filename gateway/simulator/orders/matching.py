@@ -15,7 +15,7 @@ from gateway.simulator.orders.execution_desk import ExecutionDesk
 from gateway.simulator.orders.fill_models import FillModel
 from gateway.simulator.orders.oca import in_turn
 from gateway.simulator.orders.order_reports import OrderReports
-from gateway.simulator.orders.order_times import trades_extended
+from gateway.simulator.orders.order_times import auction_closed, trades_extended
 from gateway.simulator.orders.order_types import (
     ORDER_TYPES,
     OrderType,
@@ -131,13 +131,18 @@ class Matching:
         kind, listing = kind_of(order), self._listing(order)
         price: Decimal | None = None
         if kind.auction:
-            if bar.end == order.expires_at:
+            if bar.end == order.expires_at and self._joined_auction(order, listing, bar):
                 last = self._broker.market.of_today(bar.close, bar, listing)
                 price = kind.at_close(order, Sight(listing, self._model), last)
         elif bar.start >= max(order.placed_at, order.active_from):
             price = self._price_within(order, bar)
         if price is not None:
             self._fill(order, price, bar)
+
+    def _joined_auction(self, order: Order, listing: Listing, bar: Bar) -> bool:
+        """Whether it was there before the cut-off: one that awoke later is in no auction."""
+        since, market = max(order.placed_at, order.active_from), self._broker.market
+        return since < bar.end and not auction_closed(order.terms, listing, market, since)
 
     def _price_within(self, order: Order, bar: Bar) -> Decimal | None:
         kind, listing = kind_of(order), self._listing(order)

@@ -2,8 +2,9 @@
 
 Unlike the rules of admission these depend on what the account holds and on the other orders.
 Margin counts the working orders: a new one must be carried beside all those that may still trade.
-An attached order is judged as if its parent had traded: exits of a bracket close what the parent
-opens, so they bind no margin and need no shares to borrow. Of an OCA group only one order trades.
+An attached order is judged as if all it waits for had traded: exits of a bracket close what the
+parent opens, so they bind no margin and need no shares to borrow. Of an OCA group only one order
+trades.
 """
 
 from dataclasses import dataclass
@@ -46,11 +47,14 @@ class Request:
 
     @property
     def awaited(self) -> Decimal:
-        """What its parent still trades before it, signed; 0 in another contract or without one."""
-        parent = self.parent if self.known is None else self.known.parent
-        if parent is None or parent.contract.con_id != self.listing.con_id:
-            return Decimal(0)
-        return parent.remaining * parent.terms.side if parent.status != "Filled" else Decimal(0)
+        """What its parent, and those before that one, still trade first in its contract, signed."""
+        earlier = self.parent if self.known is None else self.known.parent
+        total = Decimal(0)
+        while earlier is not None and earlier.status != "Filled":
+            if earlier.contract.con_id == self.listing.con_id:
+                total += earlier.remaining * earlier.terms.side
+            earlier = earlier.parent
+        return total
 
     @property
     def signed(self) -> Decimal:

@@ -12,6 +12,7 @@ from gateway.simulator import replies as r
 from gateway.simulator.orders.orders import Execution
 from gateway.simulator.wire.codec import UNSET_DOUBLE
 from gateway.simulator.wire.fields import (
+    BOOL,
     DECIMAL,
     ESCAPED_TEXT,
     INTEGER,
@@ -91,6 +92,26 @@ _SAMPLE = nested(
 _SESSION = nested(r.ScheduledSession, Field("start", TEXT), Field("end", TEXT), Field("day", TEXT))
 _SECURITY_ID = nested(r.SecurityId, Field("kind", TEXT), Field("value", TEXT))
 _INCREMENT = nested(r.PriceIncrement, Field("low_edge", DECIMAL), Field("increment", DECIMAL))
+_SECONDS = Field("epoch_seconds", INTEGER)
+_PAST_MIDPOINT = nested(
+    r.HistoricalMidpoint, _SECONDS, constant(""), Field("price", DECIMAL), Field("size", DECIMAL)
+)
+_PAST_QUOTE = nested(
+    r.HistoricalQuote,
+    _SECONDS,
+    Field("attributes", INTEGER),
+    *(Field(name, DECIMAL) for name in ("bid", "ask", "bid_size", "ask_size")),
+)
+_PAST_TRADE = nested(
+    r.HistoricalTrade,
+    _SECONDS,
+    Field("attributes", INTEGER),
+    Field("price", DECIMAL),
+    Field("size", DECIMAL),
+    Field("exchange", TEXT),
+    Field("conditions", TEXT),
+)
+_DONE = Field("done", BOOL)
 _HELD = (Field("position", DECIMAL), Field("average_cost", DECIMAL))
 
 
@@ -294,6 +315,11 @@ REPLIES: tuple[Layout, ...] = (
         r.HistoricalData,
         (REQUEST_ID, Field("start", TEXT), Field("end", TEXT), Field("bars", repeated(_BAR))),
     ),
+    Layout(
+        96, r.HistoricalMidpoints, (REQUEST_ID, Field("ticks", repeated(_PAST_MIDPOINT)), _DONE)
+    ),
+    Layout(97, r.HistoricalQuotes, (REQUEST_ID, Field("ticks", repeated(_PAST_QUOTE)), _DONE)),
+    Layout(98, r.HistoricalTrades, (REQUEST_ID, Field("ticks", repeated(_PAST_TRADE)), _DONE)),
     Layout(88, r.HeadTimestamp, (REQUEST_ID, Field("time", TEXT))),
     Layout(
         1,

@@ -140,6 +140,23 @@ REQUESTS: tuple[Layout, ...] = (
         ),
         parts=CONTRACT,
     ),
+    Layout(
+        96,
+        q.HistoricalTicksRequest,
+        (
+            REQUEST_ID,
+            *CONTRACT_12,
+            Field("include_expired", BOOL),
+            Field("start", TEXT),
+            Field("end", TEXT),
+            Field("count", INTEGER),
+            Field("what_to_show", TEXT),
+            Field("regular_hours", BOOL),
+            Field("ignore_size", BOOL),
+            Field("options", TEXT),
+        ),
+        parts=CONTRACT,
+    ),
     Layout(25, q.HistoricalDataCancel, (constant("1"), REQUEST_ID)),
     Layout(
         87,

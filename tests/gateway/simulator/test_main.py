@@ -133,3 +133,26 @@ def test_a_port_in_use_is_told_in_a_sentence(
         assert main(["--bars", str(bars), "--port", port]) == 2
         assert main(["--bars", str(bars), "--port", "0", "--control-port", port]) == 2
     assert "in use" in capsys.readouterr().err
+
+
+def test_where_the_disk_is_full_the_trace_ends_and_clients_are_served_on(
+    bars: Path, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "gateway.simulator", "--port", "0", "--bars", str(bars)]
+    with subprocess.Popen(
+        ["sh", "-c", 'ulimit -f 1; exec "$@"', "sh", *command, "--trace", str(tmp_path / "trace")],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        found = re.search(r":(\d+), account", running.stdout.readline())
+        assert found is not None
+        for _ in range(20):
+            with socket.create_connection(("127.0.0.1", int(found[1])), 60) as client:
+                client.sendall(b"API\0" + b"\0\0\0\x09v100..178")
+                assert client.recv(1)
+        assert "the session goes on without it" in running.stderr.readline()
+        running.kill()

@@ -72,3 +72,7 @@ def test_the_command_says_the_same_differs_or_cannot_be_played(
     assert "+1/3 < 4:Notice =2 id=2 code=202" in capsys.readouterr().out.replace("id=3", "id=2")
     assert main([str(tmp_path / "none.trace"), *options]) == 2
     assert "No such file" in capsys.readouterr().err
+    binary = tmp_path / "binary.trace"
+    binary.write_bytes(b"\xb6")
+    assert main([str(binary), *options]) == 2
+    assert "not a trace" in capsys.readouterr().err

@@ -22,6 +22,7 @@ from gateway.simulator.requests import (
     TickByTickRequest,
 )
 from gateway.simulator.server import ServerOptions, Simulator
+from gateway.simulator.timekeeper import Timekeeper, Work
 from gateway.simulator.virtual_loop import VirtualTimeLoop, run_virtual
 from gateway.simulator.wire.codec import FrameReader, Hello, encode_frame, encode_hello
 from gateway.simulator.wire.messages import encode_request
@@ -132,3 +133,28 @@ def test_time_that_runs_fast_is_held_while_a_client_is_behind() -> None:
     assert (held > first, clock.now()) == (True, held)
     clock.let_go()
     assert clock.now() - held == timedelta(seconds=60)
+
+
+def test_a_clock_that_was_held_for_a_client_runs_on_though_nothing_is_to_come(at: At) -> None:
+    """Without a regular tick no timer is set then: the clock would stand still for good."""
+
+    async def main(loop: VirtualTimeLoop) -> datetime:
+        clock = VirtualClock(at("10:00"), speed=10, monotonic=loop.time)
+        changes = [at("10:00") + timedelta(seconds=10)]
+        slow_until = loop.time() + 5
+        work = Work(
+            pass_time=lambda now: changes.clear() if clock.is_held else None,
+            next_change=lambda: changes[0] if changes else None,
+            goes_on=lambda: True,
+            is_behind=lambda: loop.time() < slow_until,
+            has_clients=lambda: True,
+        )
+        timekeeper = Timekeeper(clock, work, None, full_speed=False)
+        timekeeper.start()
+        await asyncio.sleep(3)
+        assert clock.now() == at("10:00") + timedelta(seconds=10)
+        await asyncio.sleep(12)
+        timekeeper.stop()
+        return clock.now()
+
+    assert run_virtual(main, at("10:00")) > at("10:01")

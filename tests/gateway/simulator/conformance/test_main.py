@@ -97,7 +97,7 @@ def test_a_difference_is_told_with_exit_code_1(served: Served) -> None:
     assert "1 differ." in said
 
 
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_what_is_broken_off_cleans_up_and_says_so(served: Served, sign: signal.Signals) -> None:
     options = ["--account", ACCOUNT, "--trade", "--only", RESTS]
     process = started("--port", served.port, *options)
@@ -124,6 +124,7 @@ def test_what_is_broken_off_cleans_up_and_says_so(served: Served, sign: signal.S
         (["--trade"], "the account must be typed out"),
         (["--only", "no_such_case"], "no case has the name no_such_case"),
         (["--against", "no-such-file"], "No such file"),
+        (["--json", "no-such-folder/mine.json"], "No such file"),
     ],
 )
 def test_what_must_not_be_is_refused_before_anything_is_sent(

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -39,6 +40,20 @@ def test_asking_changes_nothing_at_the_broker(stage: Any, reading: Any) -> None:
         "SPY": 50
     }
     assert played.report.is_clean
+
+
+@pytest.mark.parametrize(("minutes", "trades"), [(379, True), (381, False)])
+def test_nothing_is_traded_that_could_not_be_undone_before_the_close(
+    stage: Any, minutes: int, trades: bool
+) -> None:
+    async def notes(talk: Talk) -> None:
+        talk.note("it was run")
+
+    case = Case("a_case", Kind.TRADE, (), notes, "tells", "source", "chapter")
+    played = stage(after_opening=timedelta(minutes=minutes)).play([case])
+    (result,) = played.report.results
+    assert result.outcome is (Outcome.PASSED if trades else Outcome.SKIPPED)
+    assert trades or "minutes to the close" in result.reason
 
 
 FAULTS: dict[str, tuple[str, dict[str, Any], str]] = {

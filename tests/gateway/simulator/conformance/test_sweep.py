@@ -194,6 +194,122 @@ def test_a_run_does_not_begin_where_the_last_cannot_be_cleaned_up(stage: Any) ->
     assert [result.outcome for result in played.report.results] == [Outcome.PASSED]
 
 
+async def bought_by(simulator: Simulator, client_id: int, order_ref: str) -> None:
+    """Another program buys three shares."""
+    client = await Client.dial("127.0.0.1", simulator.port)
+    await client.greet()
+    await client.start(client_id)
+    contract = simulator.exchange.listing("SPY").contract()
+    terms = OrderTerms(quantity=Decimal(3), tif="DAY", order_ref=order_ref)
+    await client.say(q.PlaceOrder(client.next_order_id, contract, terms))
+    await client.listen(1)
+    await client.close()
+
+
+def test_executions_of_another_client_are_not_ours_whatever_their_reference(stage: Any) -> None:
+    """Where our client id is the gateway's master client, it is shown those of everybody."""
+
+    async def another_program_trades(simulator: Simulator) -> None:
+        await bought_by(simulator, 5, "conformance-of-my-strategy")
+
+    played = stage(prepare=another_program_trades, server={"master_client_id": 880}).play(
+        [trading(buys)]
+    )
+    assert played.simulator.exchange.positions == {"SPY": Decimal(53)}
+    assert played.report.is_clean
+
+
+@pytest.mark.parametrize("seconds", [2, 5, 10])
+def test_executions_that_come_late_are_not_traded_back_twice(stage: Any, seconds: int) -> None:
+    """What was sold to undo is told late: the position alone says that nothing is left."""
+    simulators: list[Simulator] = []
+
+    async def buys_and_then_all_is_late(talk: Talk) -> None:
+        await buys(talk)
+        simulators[0].faults.inject("late_messages", kind="execution_details", seconds=seconds)
+
+    played = stage(prepare=simulators.append).play([trading(buys_and_then_all_is_late)])
+    assert played.simulator.exchange.positions["SPY"] in {Decimal(50), Decimal(51)}
+    is_as_before = played.simulator.exchange.positions["SPY"] == 50
+    assert played.report.is_clean <= is_as_before
+
+
+def test_a_purchase_that_is_no_longer_on_record_does_not_make_its_sale_a_loss(stage: Any) -> None:
+    """Midnight, wherever the gateway has its own, forgets the purchase and keeps what undid it."""
+    simulators: list[Simulator] = []
+
+    async def buys_and_the_day_ends(talk: Talk) -> None:
+        await buys(talk)
+        await place(talk, action="SELL", order_ref=talk.order_ref("undone"))
+        record = simulators[0].exchange.orders.record
+        del record.executions[0]
+
+    played = stage(prepare=simulators.append).play([trading(buys_and_the_day_ends)])
+    assert played.simulator.exchange.positions == {"SPY": Decimal(50)}
+    assert any("not traded back" in line for line in played.report.cleaning)
+    assert not played.report.is_clean
+
+
+def test_what_a_fifth_client_of_a_case_traded_is_undone_once(stage: Any) -> None:
+    async def a_fifth_client_buys(talk: Talk) -> None:
+        *_, client = [await talk.connect() for _ in range(5)]
+        terms = OrderTerms(quantity=Decimal(1), tif="DAY", order_ref=talk.order_ref("fifth"))
+        await client.say(q.PlaceOrder(client.next_order_id, talk.contract, terms))
+        await client.listen(1)
+
+    played = stage(options={"holdings": ()}).play([trading(a_fifth_client_buys)])
+    assert played.simulator.exchange.positions == {}
+    assert played.report.is_clean
+    assert [line[:6] for line in played.report.cleaning] == ["SELL 1", "Positi"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "values"), [("late_orders", {"seconds": 30}), ("blocking_dialog", {})]
+)
+def test_an_order_of_which_nothing_is_heard_is_said_and_ends_the_trading(
+    stage: Any, fault: str, values: dict[str, Any]
+) -> None:
+    """Somebody may answer the dialog tomorrow, and then it trades."""
+    simulators: list[Simulator] = []
+
+    async def buys_into_silence(talk: Talk) -> None:
+        simulators[0].faults.inject(fault, **values)
+        await buys(talk)
+
+    played = stage(prepare=simulators.append).play([trading(buys_into_silence), trading(buys)])
+    assert not played.report.is_clean
+    assert any("Nothing was heard of order conf" in line for line in played.report.cleaning)
+    assert played.report.results[-1].outcome is Outcome.ERROR
+
+
+def test_an_order_is_not_missed_that_was_only_too_fresh_to_be_heard_of(stage: Any) -> None:
+    async def buys_and_ends(talk: Talk) -> None:
+        terms = OrderTerms(quantity=Decimal(1), tif="DAY", order_ref=talk.order_ref("fresh"))
+        await talk.tell(q.PlaceOrder(talk.new_order_id(), talk.contract, terms))
+
+    played = stage().play([trading(buys_and_ends)])
+    assert played.simulator.exchange.positions == {"SPY": Decimal(50)}
+    assert played.report.is_clean
+
+
+@pytest.mark.parametrize(("seconds", "is_left"), [(60, False), (600, True)])
+def test_a_gateway_that_restarts_is_waited_for_two_minutes(
+    stage: Any, seconds: int, is_left: bool
+) -> None:
+    simulators: list[Simulator] = []
+
+    async def is_cut_off(talk: Talk) -> None:
+        await buys(talk)
+        await rests(talk)
+        simulators[0].faults.inject("gateway_down", seconds=seconds)
+
+    with pytest.raises(CannotRun):
+        stage(prepare=simulators.append).play([trading(is_cut_off)])
+    exchange = simulators[0].exchange
+    assert exchange.positions == {"SPY": Decimal(51 if is_left else 50)}
+    assert bool(exchange.working_orders) is is_left
+
+
 def test_nothing_is_swept_where_nothing_trades(stage: Any, reading: list[Case]) -> None:
     played = stage().play(reading[:2])
     assert played.report.cleaning == []

@@ -194,6 +194,21 @@ def test_odd_parts_of_an_exit_wait_for_its_entry(play: Play) -> None:
     assert play.exchange.working_orders[1].why_held == "child,trigger"
 
 
+@pytest.mark.parametrize("number", [2, 3])
+def test_odd_parts_of_an_exit_whose_entry_is_filled_are_left_to_the_market(
+    play: Play, number: int
+) -> None:
+    """The market is at 601: it has no 700 for the one, and does not trigger the other at 500."""
+    play.faults.odd_parts(parts=2, seconds=1, order=number)
+    send_bracket(play)
+    assert executed(play.wait(10)) == []
+    assert play.spy == 60
+    assert [(o.order_id, o.why_held) for o in play.exchange.working_orders] == [
+        (2, ""),
+        (3, "trigger"),
+    ]
+
+
 def test_a_late_family_arrives_whole(play: Play) -> None:
     play.faults.late_orders(seconds=2, order=3)
     send_bracket(play)

@@ -14,6 +14,7 @@ from gateway.simulator.market.contracts import (
     Listing,
     conforms,
     made_up_con_id,
+    made_up_isin,
     unrouted,
 )
 
@@ -190,3 +191,30 @@ def test_a_market_rule_can_have_steps() -> None:
     listing = Listing(1, "X", "NYSE", "X", increments=steps)
     assert conforms(Decimal("0.1234"), listing)
     assert not conforms(Decimal("1.234"), listing)
+
+
+@pytest.mark.parametrize("symbol", ["VIXY", "NEVERHEARD"])
+def test_a_stock_without_a_known_isin_has_a_made_up_one(symbol: str) -> None:
+    """NautilusTrader loads no stock without an ISIN; IB tells one of every stock."""
+    (listing,) = (
+        ContractTable().with_symbols([symbol]).find(Contract(symbol=symbol, security_type="STK"))
+    )
+    assert listing.isin == made_up_isin(listing.con_id)
+
+
+@pytest.mark.parametrize("con_id", [1, 900_000_001, 2**31 - 1])
+def test_a_made_up_isin_is_of_no_country_and_has_its_check_digit(con_id: int) -> None:
+    isin = made_up_isin(con_id)
+    assert (isin[:2], len(isin)) == ("ZZ", 12)
+    assert passes_luhn(isin)
+
+
+def test_the_check_of_isins_knows_a_real_one() -> None:
+    assert passes_luhn("US78462F1030")
+    assert not passes_luhn("US78462F1031")
+
+
+def passes_luhn(isin: str) -> bool:
+    """ISO 6166: letters are two digits, then every second digit from the right is doubled."""
+    digits = [int(digit) for character in isin for digit in str(int(character, 36))][::-1]
+    return sum(digits[::2] + [sum(divmod(2 * one, 10)) for one in digits[1::2]]) % 10 == 0

@@ -325,6 +325,15 @@ def test_a_contract_is_found_by_its_isin(say: Say, kind: str, number: str, found
     assert len(say(asked_)) == found
 
 
+def test_only_stocks_are_told_with_an_isin(say: Say) -> None:
+    stock, _ = say(q.ContractDetailsRequest(4, Contract(symbol="SPY", security_type="STK")))
+    pair, _ = say(
+        q.ContractDetailsRequest(4, Contract(local_symbol="EUR.USD", security_type="CASH"))
+    )
+    assert stock.security_ids == (r.SecurityId("ISIN", "US78462F1030"),)
+    assert pair.security_ids == ()
+
+
 @pytest.mark.parametrize(
     ("pattern", "found"), [("eur", "EUR CASH"), ("EUR.U", "EUR CASH"), ("es", "ES IND"), ("", "")]
 )

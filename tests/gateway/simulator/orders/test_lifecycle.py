@@ -1,6 +1,7 @@
 """What the fill, the cancel, the end of one order means for those tied to it (see lifecycle)."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -12,6 +13,7 @@ from gateway.simulator import requests as q
 from gateway.simulator.broker import ExchangeOptions
 from gateway.simulator.exchange import Exchange
 from gateway.simulator.market.bars import BarBook
+from gateway.simulator.market.contracts import LISTINGS, ContractTable
 
 Say = Callable[..., list[Any]]
 At = Callable[..., datetime]
@@ -269,3 +271,76 @@ def test_a_cancel_that_waits_for_the_open_takes_the_group_along_there(
     assert [o.status for o in exchange.working_orders] == ["PendingCancel", "PreSubmitted"]
     exchange.advance(at("09:30"))
     assert exchange.working_orders == []
+
+
+def test_an_exit_that_wakes_after_the_auctions_cut_off_is_in_no_auction(
+    say: Say, order: MakeOrder, at: At, heard: Callable[[str], list[Any]]
+) -> None:
+    """The last bar fills the entry, nobody knows when: the exit could not have joined in time."""
+    entry = order(1, order_type="LMT", limit_price=Decimal("610.50"))
+    at_close = order(2, action="SELL", order_type="MOC", parent_id=1)
+    say(entry, at_close, when=at("15:30"))
+    later = heard("16:00")
+    assert fills(later) == [(1, Decimal(10), Decimal("610.50"))]
+    assert statuses(later) == [(1, "Filled"), (2, "PreSubmitted"), (2, "Cancelled")]
+    assert codes(later) == [(2, 202)]
+
+
+def test_an_exit_that_wakes_before_the_cut_off_is_in_the_auction(
+    say: Say, order: MakeOrder, at: At, heard: Callable[[str], list[Any]]
+) -> None:
+    say(order(1, order_type="LMT", limit_price=Decimal(610)), when=at("15:00"))
+    say(order(2, action="SELL", order_type="MOC", parent_id=1), when=at("15:00"))
+    assert [order_id for order_id, _, _ in fills(heard("16:00"))] == [1, 2]
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_line_of_orders_attached_to_one_another_may_be_long(
+    book: BarBook, order: MakeOrder, at: At, *, ends: bool
+) -> None:
+    """Each trades at once and wakes the next, or each takes the next along."""
+    options = ExchangeOptions(fill_model="touch", orders_per_side_max=1000)
+    exchange = Exchange(book, options)
+    exchange.connect(1, at("08:00"))
+    for number in range(1, 601):
+        attached = order(number, quantity=Decimal(1), parent_id=number - 1)
+        exchange.handle(1, attached, at("08:00"))
+    if ends:
+        exchange.handle(1, q.CancelOrder(1), at("08:00"))
+    exchange.advance(at("09:30"))
+    assert exchange.working_orders == []
+    assert exchange.positions == ({} if ends else {"SPY": 600})
+    assert exchange.orders.record.margin_reserved == 0
+
+
+def test_the_group_of_an_entry_hears_of_its_fill_before_its_exits(
+    say: Say, order: MakeOrder
+) -> None:
+    """A group hears of a trade before anything else happens (oca)."""
+    group = {"other": {"ocaGroup": "g"}}
+    heard = say(
+        order(1, **LMT | {"limit_price": Decimal(590)}, **group),
+        order(2, transmit=False, **group),
+        order(3, action="SELL", parent_id=2),
+    )
+    told = statuses(heard)
+    assert told.index((1, "Cancelled")) < told.index((3, "Filled"))
+    assert [order_id for order_id, _, _ in fills(heard)] == [2, 3]
+
+
+def test_an_exit_that_sells_more_than_can_be_borrowed_is_held_when_its_time_comes(
+    book: BarBook, order: MakeOrder, at: At
+) -> None:
+    """10 are bought and 20 sold: as any other short sale it waits, with 404, to be released."""
+    spy = replace(LISTINGS[0], shortable_shares=Decimal(0))
+    options = ExchangeOptions(short_sales_held=True)
+    exchange = Exchange(book, options, ContractTable([spy]))
+    exchange.connect(1, at("10:00"))
+    exchange.handle(1, order(1, transmit=False), at("10:00"))
+    sale = order(2, action="SELL", quantity=Decimal(20), parent_id=1)
+    heard = [reply for _, reply in exchange.handle(1, sale, at("10:00"))]
+    assert codes(heard) == [(2, 404)]
+    assert [(o.order_id, o.why_held) for o in exchange.working_orders] == [(2, "locate")]
+    assert exchange.positions == {"SPY": 10}
+    exchange.acting(at("10:00"), exchange.orders.release)
+    assert exchange.positions == {"SPY": -10}

@@ -156,3 +156,16 @@ def test_a_change_beyond_what_is_lent_is_held_too(
     ask(exchange, order(1, quantity=Decimal(50), **HIGH))
     heard = ask(exchange, order(1, quantity=Decimal(51), **HIGH))
     assert (codes(heard), statuses(heard)) == ([404], [("PreSubmitted", "locate")])
+
+
+def test_a_childs_child_counts_on_all_that_trades_before_it(
+    lender: Callable[..., Exchange], ask: Callable[..., list[Any]], order: MakeOrder
+) -> None:
+    """50 are held, 10 and 10 bought before it sells: 70 it may sell where none can be borrowed."""
+    exchange = lender(0)
+    low = {"order_type": "LMT", "limit_price": Decimal(500)}
+    ask(exchange, order(1, **low), order(2, parent_id=1, **low))
+    sale = {"action": "SELL", "parent_id": 2}
+    assert codes(ask(exchange, order(3, quantity=Decimal(71), **sale))) == [201]
+    assert codes(ask(exchange, order(4, quantity=Decimal(70), **sale))) == []
+    assert exchange.orders.working[-1].margin_reserved == 0

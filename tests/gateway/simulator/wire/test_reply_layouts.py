@@ -14,6 +14,9 @@ from ib_async.objects import (
     CommissionReport,
     Execution,
     HistoricalSession,
+    HistoricalTick,
+    HistoricalTickBidAsk,
+    HistoricalTickLast,
     PriceIncrement,
     TickAttribBidAsk,
     TickAttribLast,
@@ -27,6 +30,7 @@ from gateway.simulator.wire.messages import encode_reply
 
 VERSIONS = pytest.mark.parametrize("version", [157, 176, 178])
 D = Decimal
+SECOND = datetime(1970, 1, 1, 0, 0, 50, tzinfo=UTC)
 JUNE = datetime(2025, 6, 1, 14, 30, tzinfo=UTC)
 OURS = OurContract(
     9, "SPY", "STK", "20260116", D("1.5"), "C", "100", "SMART", "ARCA", "USD", "LS", "TC"
@@ -51,7 +55,7 @@ SAMPLE = r.SymbolSample(9, "SPY", "STK", "ARCA", "USD", ("OPT", "FUT"), "text", 
 SESSION = r.ScheduledSession("20250602-09:30:00", "20250602-16:00:00", "20250602")
 DETAILS = r.ContractDetails(
     7, OURS, "market", "Nestlé \\ S.A.", "ETF", D("0.01"), "LMT,MKT", "SMART,ARCA", "26,26",
-    "US/Eastern", "hours", "liquid",
+    "US/Eastern", "hours", "liquid", security_ids=(r.SecurityId("ISIN", "US78462F1030"),),
 )  # fmt: skip
 
 Counts = tuple[int, int, int]
@@ -110,6 +114,14 @@ ROWS: list[Row] = [
     (r.TickByTickQuote(7, 50, D(1), D(2), D(3), D(4), 1), (9,) * 3, "tickByTickBidAsk",
      (7, 50, 1, 2, 3, 4, TickAttribBidAsk(True, False))),
     (r.TickByTickMidpoint(7, 50, D("4.5")), (5,) * 3, "tickByTickMidPoint", (7, 50, 4.5)),
+    (r.HistoricalMidpoints(7, (r.HistoricalMidpoint(50, D("4.5"), D(3)),)), (8,) * 3,
+     "historicalTicks", (7, [HistoricalTick(SECOND, 4.5, 3)], True)),
+    (r.HistoricalQuotes(7, (r.HistoricalQuote(50, D(1), D(2), D(3), D(4), 1),), False), (10,) * 3,
+     "historicalTicksBidAsk",
+     (7, [HistoricalTickBidAsk(SECOND, TickAttribBidAsk(False, True), 1, 2, 3, 4)], False)),
+    (r.HistoricalTrades(7, (r.HistoricalTrade(50, D("4.5"), D(3), 2, "ARCA", "T"),)), (10,) * 3,
+     "historicalTicksLast",
+     (7, [HistoricalTickLast(SECOND, TickAttribLast(False, True), 4.5, 3, "ARCA", "T")], True)),
     (r.OptionParameters(7, "SMART", 9, "SPY", "100", ("20260116", "20260220"), (D(590), D(595))),
      (12,) * 3, "securityDefinitionOptionParameter",
      (7, "SMART", "9", "SPY", "100", ["20260116", "20260220"], [590, 595])),
@@ -121,7 +133,7 @@ ROWS: list[Row] = [
 ]  # fmt: skip
 """A reply, its fields at 157, 176 and 178, and what ib_async's wrapper is told."""
 REST: list[tuple[Any, Counts]] = [
-    (DETAILS, (39, 40, 40)),
+    (DETAILS, (41, 42, 42)),
     (r.HistoricalData(7, "from", "until", (BAR, BAR)), (21,) * 3),
     (r.SymbolSamples(7, (SAMPLE,)), (11, 13, 13)),
     (r.OpenOrder(1, 1, 1, OURS, orders.OrderTerms(), orders.OrderState("")), (128, 136, 135)),
@@ -182,6 +194,7 @@ def test_contract_details_are_read_attribute_by_attribute(version: int) -> None:
         "market", "Nestlé \\ S.A.", "ETF", "LMT,MKT", "SMART,ARCA", "26,26", "US/Eastern",
     ]  # fmt: skip
     assert (details.tradingHours, details.liquidHours) == ("hours", "liquid")
+    assert [(one.tag, one.value) for one in details.secIdList] == [("ISIN", "US78462F1030")]
     assert (details.minTick, details.priceMagnifier) == (0.01, 1)
     sizes = (details.minSize, details.sizeIncrement, details.suggestedSizeIncrement)
     assert sizes == ((1, 1, 100) if version >= 164 else (0, 0, 0))

@@ -112,6 +112,10 @@ CASES: list[tuple[Ask, Any]] = [
         q.TickByTickRequest(7, OURS, "BidAsk", 3, True),
     ),
     (lambda c: c.cancelTickByTickData(7), q.TickByTickCancel(7)),
+    (
+        lambda c: c.reqHistoricalTicks(7, SPY, "a", "b", 5, "TRADES", 1, True, []),
+        q.HistoricalTicksRequest(7, OURS, True, "a", "b", 5, "TRADES", True, True),
+    ),
     (lambda c: c.reqMatchingSymbols(7, "SP"), q.MatchingSymbolsRequest(7, "SP")),
     (
         lambda c: c.reqSecDefOptParams(7, "SPY", "", "STK", 9),
@@ -144,7 +148,6 @@ UNSUPPORTED: list[tuple[Ask, int, int]] = [
     (lambda c: c.reqHistoricalNews(7, 9, "BRF", "", "", 5, []), 86, 7),
     (lambda c: c.reqHistogramData(7, SPY, True, "1 day"), 88, 7),
     (lambda c: c.cancelHistogramData(7), 89, 7),
-    (lambda c: c.reqHistoricalTicks(7, SPY, "", "", 5, "TRADES", 1, True, []), 96, 7),
     (lambda c: c.reqWshMetaData(7), 100, 7),
     (lambda c: c.reqUserInfo(7), 104, 7),
 ]
