@@ -23,6 +23,12 @@ ACCOUNT = "DUSIM0001"
 READ = ["accounts_come_before_the_next_order_id", "positions_come_before_their_end"]
 RESTS = "a_limit_far_from_the_market_does_not_trade"
 """A case that leaves an order working for a while."""
+REST_TOO = [
+    "a_resting_order_echoes_its_terms",
+    "a_resting_order_is_among_the_open_ones",
+    "a_change_of_the_price_is_taken",
+    "a_change_of_the_quantity_is_taken",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +105,9 @@ def test_a_difference_is_told_with_exit_code_1(served: Served) -> None:
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_what_is_broken_off_cleans_up_and_says_so(served: Served, sign: signal.Signals) -> None:
-    options = ["--account", ACCOUNT, "--trade", "--only", RESTS]
+    # More cases follow, so that the signal cannot come after the end of them all.
+    only = [word for name in (RESTS, *REST_TOO) for word in ("--only", name)]
+    options = ["--account", ACCOUNT, "--trade", *only]
     process = started("--port", served.port, *options)
     deadline = time.monotonic() + SECONDS
     while not served.state("/orders?open=1") and time.monotonic() < deadline:
