@@ -4,41 +4,23 @@ How each trades: tests/gateway/simulator/orders/test_matching.py; here the wire 
 """
 
 from collections.abc import AsyncIterator
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
-from ib_async import IB, LimitOrder, Order, Stock, TagValue, Trade
+from ib_async import IB, LimitOrder, Order, TagValue, Trade
 
-from gateway.simulator.clock import VirtualClock
-from gateway.simulator.exchange import Exchange
-from gateway.simulator.market.bars import BarBook, Row
 from gateway.simulator.market.contracts import LISTINGS
 from gateway.simulator.orders.orders import OrderTerms
-from gateway.simulator.server import ServerOptions, Simulator
-from tests.integration.clients import Connect, until
-
-OPEN = datetime.combine(date(2025, 12, 12), time(9, 30), ZoneInfo("America/New_York"))
-NOW = OPEN + timedelta(minutes=30)
-SPY = Stock("SPY", "SMART", "USD", conId=756733)
-LOUD = pytest.mark.ib_async_errors_expected("ib_async logs every refusal and every 202 as an error")
+from gateway.simulator.server import Simulator
+from tests.integration.clients import LOUD, NOW, OPEN, SPY, Connect, half_hours_of_spy, until
 
 
 @pytest.fixture
 async def simulator() -> AsyncIterator[Simulator]:
     """Thirteen half hours of SPY from 600 on, each 1 higher."""
-    rows = [
-        Row(
-            (OPEN + timedelta(minutes=30 * index)).astimezone(UTC),
-            (*(Decimal(600 + index + step) for step in (0, 2, -2, 1)), Decimal(10_000)),
-            str(index),
-        )
-        for index in range(13)
-    ]
-    exchange = Exchange(BarBook({("SPY", "30 mins"): rows}))
-    async with Simulator(exchange, VirtualClock(NOW), ServerOptions()) as running:
+    async with half_hours_of_spy() as running:
         yield running
 
 

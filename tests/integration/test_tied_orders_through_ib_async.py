@@ -5,39 +5,21 @@ client is the real one, with its own `bracketOrder` and `oneCancelsAll`.
 """
 
 from collections.abc import AsyncIterator
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import timedelta
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 import pytest
-from ib_async import IB, LimitOrder, MarketOrder, Order, Stock, StopOrder, Trade
+from ib_async import IB, LimitOrder, MarketOrder, Order, StopOrder, Trade
 from ib_async.util import UNSET_DOUBLE
 
-from gateway.simulator.clock import VirtualClock
-from gateway.simulator.exchange import Exchange
-from gateway.simulator.market.bars import BarBook, Row
-from gateway.simulator.server import ServerOptions, Simulator
-from tests.integration.clients import Connect, until
-
-OPEN = datetime.combine(date(2025, 12, 12), time(9, 30), ZoneInfo("America/New_York"))
-NOW = OPEN + timedelta(minutes=30)
-SPY = Stock("SPY", "SMART", "USD", conId=756733)
-LOUD = pytest.mark.ib_async_errors_expected("ib_async logs every refusal and every 202 as an error")
+from gateway.simulator.server import Simulator
+from tests.integration.clients import LOUD, NOW, SPY, Connect, half_hours_of_spy, until
 
 
 @pytest.fixture
 async def simulator() -> AsyncIterator[Simulator]:
-    """Thirteen half hours of SPY from 600 on, each 1 higher; 10:00 opens at 601."""
-    rows = [
-        Row(
-            (OPEN + timedelta(minutes=30 * index)).astimezone(UTC),
-            (*(Decimal(600 + index + step) for step in (0, 2, -2, 1)), Decimal(10_000)),
-            str(index),
-        )
-        for index in range(13)
-    ]
-    exchange = Exchange(BarBook({("SPY", "30 mins"): rows}))
-    async with Simulator(exchange, VirtualClock(NOW), ServerOptions()) as running:
+    """Thirteen half hours of SPY from 600 on; 10:00 opens at 601."""
+    async with half_hours_of_spy() as running:
         yield running
 
 

@@ -35,6 +35,14 @@ def with_fault(stage: Any, chapter: Chapter, name: str, fault: Fault) -> Result:
     return results[0]
 
 
+def find_out(stage: Any, chapter: Chapter, name: str, fault: Fault) -> None:
+    """A case says of a simulator with this fault that it differs, from what, and in what."""
+    result = with_fault(stage, chapter, name, fault)
+    assert result.outcome is Outcome.DIFFERS, result
+    assert result.expected
+    assert result.heard
+
+
 def strange(results: Sequence[Result]) -> dict[str, str]:
     """What neither passed nor was skipped because the market is open, with the reason."""
     return {
