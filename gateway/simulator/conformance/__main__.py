@@ -79,7 +79,9 @@ async def _play(run: Run) -> Report:
     assert task is not None  # inside a coroutine there is one
     # Windows has no signals to wait for, and not all of them.
     with contextlib.suppress(NotImplementedError, AttributeError):
-        for number in (signal.SIGTERM, signal.SIGHUP):  # a terminal that was closed hangs up
+        # SIGINT by a handler of our own, for a shell's background job inherits it ignored; a
+        # terminal that was closed hangs up.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     return await run.play()
 
