@@ -56,9 +56,8 @@ async def carry_out(floor: Floor, cause: NetCause) -> None:
     """
     run = _run(floor, cause)
     try:
-        if not await _refresh(floor, tolerant=bool(floor.desk.closed or cause.closing)):
+        if not await _informed(floor, cause):
             cause = replace(cause, reduces_only=True)
-        await price(floor, _tradable(floor, cause))
         deal = await _admitted(floor, cause)
     except BrokerUnavailable as error:
         await _close(floor, floor.finished(run, "failed", _failure(floor, error)), failed=True)
@@ -87,16 +86,36 @@ async def cancel(floor: Floor, orders: Sequence[OrderDocument]) -> None:
             floor.happen(CancelAsked(order.order_ref))
 
 
-async def _refresh(floor: Floor, *, tolerant: bool) -> bool:
-    """What people set, and the positions if they were not read just now for a run.
+async def _informed(floor: Floor, cause: NetCause) -> bool:
+    """What people set, the positions if they were not read just now for a run, and the prices.
 
     Whether all that people set could be read: a close goes on without, and reduces only.
     """
+    tolerant = bool(floor.desk.closed or cause.closing)
+    if _was_read_just_now(floor):
+        # Nothing that people set decides what may be traded, so prices need not wait for it.
+        prices = price(floor, _tradable(floor, cause))
+        is_whole, _ = await _at_once(floor.configure(tolerant=tolerant), prices)
+        return is_whole
+    is_whole = await floor.look_around(tolerant=tolerant)
+    await price(floor, _tradable(floor, cause))
+    return is_whole
+
+
+def _was_read_just_now(floor: Floor) -> bool:
     read_at = floor.desk.read_at
     bound = floor.desk.settings.snapshot_age_seconds_max
-    if read_at is None or (floor.now - read_at).total_seconds() > bound / 2:
-        return await floor.look_around(tolerant=tolerant)
-    return await floor.configure(tolerant=tolerant)
+    return read_at is not None and (floor.now - read_at).total_seconds() <= bound / 2
+
+
+async def _at_once[A, B](first: Awaitable[A], second: Awaitable[B]) -> tuple[A, B]:
+    """Both. Where the first raises, the second is ended before that is passed on."""
+    other = asyncio.ensure_future(second)
+    try:
+        return await first, await other
+    finally:
+        other.cancel()
+        await asyncio.gather(other, return_exceptions=True)
 
 
 def _tradable(floor: Floor, cause: NetCause) -> dict[int, Contract]:

@@ -36,7 +36,7 @@ from gateway.patience import (
     Unanswered,
     Unresolved,
 )
-from schemas.documents import BrokerPosition, OrderDocument
+from schemas.documents import BrokerPosition, ExecutionDocument, OrderDocument
 from schemas.messages import Bars
 from schemas.new_york import new_york_date
 from schemas.values import BarSpec, Contract, Mode
@@ -344,23 +344,39 @@ class Inquiry:
             return at
 
     async def _reading(self, account: str, positions: Mapping[int, BrokerPosition]) -> Reading:
+        """What lies between two questions for positions, asked for at once.
+
+        Only the completed orders come after the open ones: an order that ends in between is told.
+        """
+        executions, orders, values = await asyncio.gather(
+            self._executions(),
+            self._orders(),
+            self._account_values(account),
+            return_exceptions=True,  # a question that nobody waits for any more costs the line
+        )
+        open_orders, completed_orders = _answer(orders)
+        return Reading(
+            at=self._now(),
+            values=_answer(values),
+            positions=tuple(positions.values()),
+            open_orders=open_orders,
+            completed_orders=completed_orders,
+            executions=tuple(map(self._line.hearing.with_commission, _answer(executions))),
+        )
+
+    async def _executions(self) -> Sequence[ExecutionDocument]:
         request_id, answer = self._line.start()
         self._line.ask_executions(request_id)
         try:
-            executions = await self._patience.answer(answer)
+            told: Sequence[ExecutionDocument] = await self._patience.answer(answer)
         except Refused as error:
             raise BrokerUnavailable(f"executions: {error}; {LOOK_AT_IB}") from error
+        return told
+
+    async def _orders(self) -> tuple[tuple[OrderReport, ...], tuple[OrderReport, ...]]:
+        """The open ones, then the completed ones."""
         open_orders = ib_words.still_open(await self._question(OPEN_ORDERS))
-        completed_orders = await self._question(COMPLETED_ORDERS)
-        values = await self._account_values(account)
-        return Reading(
-            at=self._now(),
-            values=values,
-            positions=tuple(positions.values()),
-            open_orders=open_orders,
-            completed_orders=tuple(completed_orders),
-            executions=tuple(map(self._line.hearing.with_commission, executions)),
-        )
+        return open_orders, tuple(await self._question(COMPLETED_ORDERS))
 
     async def _positions(self, account: str) -> Mapping[int, BrokerPosition]:
         told_of_all = await self._question(POSITIONS)
@@ -390,6 +406,12 @@ class Inquiry:
             self._line.abandon(f"the question for {name} was left unanswered")
             raise
         return told
+
+
+def _answer[T](told: T | BaseException) -> T:
+    if isinstance(told, BaseException):
+        raise told
+    return told
 
 
 def _quantities(positions: Mapping[int, BrokerPosition]) -> Mapping[int, Decimal]:

@@ -126,10 +126,13 @@ class Orders:
     async def _ordered_or_done(self, run_id: str) -> None:
         """Wait for the order without a look at the store, which would disturb."""
         end = time.monotonic() + WAIT_SECONDS_MAX
-        while not self.exchange.ordered.is_set() and not await self._is_done(run_id):
-            self._check(end, f"no order, and runs/{run_id} is not DONE")
+        while not self.exchange.ordered.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.exchange.ordered.wait(), 0.5)
+                return
+            if await self._is_done(run_id):
+                return
+            self._check(end, f"no order, and runs/{run_id} is not DONE")
 
     async def _done(self, run_id: str) -> None:
         end = time.monotonic() + WAIT_SECONDS_MAX

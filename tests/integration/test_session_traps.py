@@ -309,6 +309,45 @@ async def test_a_question_left_unanswered_ends_the_line() -> None:
         assert not desk.session.connected
 
 
+async def test_what_a_reading_asks_between_its_positions_is_asked_at_once() -> None:
+    async with a_desk(SHORT_SECONDS) as desk:
+        unanswered = {requests.ExecutionsRequest, requests.AccountUpdatesMultiRequest}
+        desk.exchange.meddle.update(dict.fromkeys(unanswered, silence))
+        desk.exchange.asked.clear()
+        with pytest.raises(Unanswered):
+            await desk.session.read()
+        assert unanswered < set(map(type, desk.exchange.asked))
+        assert desk.exchange.count(requests.CompletedOrdersRequest) == 1
+        assert desk.session.connected  # a late answer to a number is nobody else's
+        desk.exchange.meddle.clear()
+        await desk.session.read()
+
+
+async def test_completed_orders_are_asked_for_when_the_open_ones_are_told() -> None:
+    """An order that ends between the two questions would else be in neither answer."""
+    async with a_desk(SHORT_SECONDS) as desk:
+        desk.exchange.meddle[requests.AllOpenOrdersRequest] = silence
+        desk.exchange.asked.clear()
+        with pytest.raises(Unanswered):
+            await desk.session.read()
+        assert desk.exchange.count(requests.CompletedOrdersRequest) == 0
+
+
+async def test_a_reading_without_an_answer_waits_for_those_of_its_other_questions() -> None:
+    """One that nobody waits for any more would cost the line."""
+    async with a_desk(SHORT_SECONDS) as desk:
+
+        def refused(client: int, request: Any, answer: list[Delivery]) -> list[Delivery]:
+            return [(client, Notice(request.request_id, 321, "refused"))]
+
+        desk.exchange.meddle[requests.ExecutionsRequest] = refused
+        with pytest.raises(BrokerUnavailable, match="executions: 321 refused"):
+            await desk.session.read()
+        assert desk.session.connected
+        del desk.exchange.meddle[requests.ExecutionsRequest]
+        await desk.session.read()
+
+
 async def test_a_reading_is_repeated_until_positions_stand_still() -> None:
     """[B3]"""
     async with a_desk() as desk:
