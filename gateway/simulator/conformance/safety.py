@@ -8,6 +8,7 @@ account is left at once, before anything but the handshake was said.
 from collections.abc import Sequence
 
 PAPER = "DU"
+PAPER_ADVISOR = "DF"
 LIVE_PORTS = {4001: "the live IB Gateway", 7496: "the live TWS"}
 
 
@@ -25,7 +26,13 @@ def check_port(port: int) -> None:
 
 
 def check_account(account: str) -> None:
-    """Raises CannotRun for an account that is not a paper account."""
+    """Raises CannotRun for an account that is not a paper account, and for an advisor's."""
+    if account.startswith(PAPER_ADVISOR):
+        raise CannotRun(
+            f"account {account} is an advisor's paper account, whose orders are those of "
+            "several accounts; nothing was asked of it: log the gateway in with a single paper "
+            f"account ({PAPER}...)"
+        )
     if not account.startswith(PAPER):
         raise CannotRun(
             f"account {account} does not begin with {PAPER}, so it is no paper account; nothing "

@@ -26,6 +26,11 @@ def test_an_account_that_is_not_paper_is_refused(account: str) -> None:
         check_account(account)
 
 
+def test_an_advisors_paper_account_is_refused_for_what_it_is() -> None:
+    with pytest.raises(CannotRun, match="account DF1 is an advisor's paper account"):
+        chosen_account("DU1", ["DF1", "DU1"])
+
+
 def test_trading_needs_the_account_typed_out() -> None:
     check_trade("DU1")
     with pytest.raises(CannotRun, match="--account DU"):
