@@ -75,14 +75,19 @@ def _played(run: Run) -> int:
 
 
 async def _play(run: Run) -> Report:
-    task = asyncio.current_task()
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None  # inside a coroutine there is one
+
+    def end(number: int) -> None:
+        loop.remove_signal_handler(number)  # a second one ends at once
+        task.cancel()
+
     # Windows has no signals to wait for, and not all of them.
     with contextlib.suppress(NotImplementedError, AttributeError):
         # SIGINT by a handler of our own, for a shell's background job inherits it ignored; a
         # terminal that was closed hangs up.
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+            loop.add_signal_handler(number, end, number)
     return await run.play()
 
 

@@ -43,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
     add("--client-version", type=_version, default=CLIENT_VERSION_MAX, help="announce up to this")
     add("--trade", action="store_true", help="run trading cases too: orders for 1 share, undone")
     add("--only", action="append", default=[], metavar="NAME", help="this case; repeatable")
+    add("--skip", action="append", default=[], metavar="NAME", help="not this one; repeatable")
     add("--list", action="store_true", help="print all cases with their sources, and end")
     add("--json", type=Path, metavar="FILE", help="write the report there")
     add(
@@ -73,15 +74,17 @@ def setting_of(options: argparse.Namespace) -> Setting:
 def chosen(options: argparse.Namespace, cases: Sequence[Case]) -> list[Case]:
     """The cases to run. Raises CannotRun for a name that there is not, or that trades."""
     names = {case.name: case for case in cases}
-    for name in options.only:
+    for name in (*options.only, *options.skip):
         if name not in names:
             raise CannotRun(f"no case has the name {name}; --list prints them all")
+    for name in options.only:
         if names[name].kind is Kind.TRADE and not options.trade:
             raise CannotRun(f"the case {name} trades: it needs --trade and --account DU...")
     return [
         case
         for case in cases
         if (not options.only or case.name in options.only)
+        and case.name not in options.skip
         and (options.trade or case.kind is Kind.READ)
     ]
 

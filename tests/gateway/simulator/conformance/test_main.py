@@ -103,6 +103,14 @@ def test_a_difference_is_told_with_exit_code_1(served: Served) -> None:
     assert "1 differ." in said
 
 
+def test_a_case_can_be_left_out(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    only = [word for name in READ for word in ("--only", name)]
+    assert main(["--port", served.port, *only, "--skip", READ[0], "--against", "none"]) == 0
+    said = capsys.readouterr().out
+    assert READ[1] in said
+    assert READ[0] not in said
+
+
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_what_is_broken_off_cleans_up_and_says_so(served: Served, sign: signal.Signals) -> None:
     # More cases follow, so that the signal cannot come after the end of them all.
@@ -131,6 +139,7 @@ def test_what_is_broken_off_cleans_up_and_says_so(served: Served, sign: signal.S
         (["--account", "U1234567", "--trade"], "account U1234567 does not begin with DU"),
         (["--trade"], "the account must be typed out"),
         (["--only", "no_such_case"], "no case has the name no_such_case"),
+        (["--skip", "no_such_case"], "no case has the name no_such_case"),
         (["--against", "no-such-file"], "No such file"),
         (["--json", "no-such-folder/mine.json"], "No such file"),
     ],
