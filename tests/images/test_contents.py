@@ -46,9 +46,10 @@ def test_the_functions_hold_their_bundle(containers: dict[str, Container]) -> No
 
 def test_the_simulator_holds_itself_and_invented_bars(containers: dict[str, Container]) -> None:
     bars = {f"bars/{path.name}" for path in (ROOT / "infra/local/bars").iterdir()}
-    contracts = {"gateway/simulator/market/example_contracts.toml"}
+    read = {"market/example_contracts.toml", "conformance/simulator.json"}
+    read = {f"gateway/simulator/{name}" for name in read}
     held = ours(containers["simulator"].root)
-    assert held == sources("gateway/simulator") | contracts | bars
+    assert held == sources("gateway/simulator") | read | bars
     assert not (containers["simulator"].root / "app/.venv").exists()
 
 

@@ -68,6 +68,17 @@ async def test_the_simulator_starts_with_no_arguments_at_all(
         assert (await process.stopped())[0] == 0
 
 
+async def test_the_simulators_image_holds_the_conformance_cases_too(
+    containers: dict[str, Container], shared: Path, figures: list[str]
+) -> None:
+    program = ["python", "-m", "gateway.simulator.conformance"]
+    async with simulator(containers, shared, figures) as (port, _):
+        arguments = ["--port", str(port), "--only", "accounts_come_before_the_next_order_id"]
+        async with running(containers["simulator"], {}, shared, arguments, program) as cases:
+            assert await cases.ended() == 0, cases.said
+    assert "1 cases told on both sides, 0 differ" in cases.said
+
+
 # ---------------------------------------------------------------------- the gateway
 
 

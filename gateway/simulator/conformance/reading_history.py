@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
 
 from gateway.simulator import requests as q
 from gateway.simulator.conformance.case import Chapter, Differs, Need, Unsuited
@@ -13,6 +12,7 @@ from gateway.simulator.conformance.reading_contracts import (
 )
 from gateway.simulator.conformance.talk import Messages, Talk
 from gateway.simulator.replies import HistoricalBar
+from gateway.simulator.wire.zones import zone
 
 CHAPTER = Chapter("history")
 INVALID, NO_DATA, UNKNOWN_QUERY = 321, 162, 366
@@ -52,9 +52,9 @@ async def _refused(talk: Talk, code: int, request: q.HistoricalDataRequest) -> N
 
 def _instant(text: str) -> datetime:
     """The time of an intraday bar in format 1. Raises Differs."""
-    stamp, _, zone = text.rpartition(" ")
+    stamp, _, name = text.rpartition(" ")
     try:
-        return datetime.strptime(stamp, "%Y%m%d %H:%M:%S").replace(tzinfo=ZoneInfo(zone))
+        return datetime.strptime(stamp, "%Y%m%d %H:%M:%S").replace(tzinfo=zone(name))
     except (ValueError, KeyError, OSError):
         raise Differs("yyyymmdd hh:mm:ss zone", text) from None
 
@@ -126,7 +126,7 @@ async def bars_in_regular_hours_lie_between_opening_and_close(talk: Talk) -> Non
     Source: TWS API, historical_bars (useRTH).
     """
     bars = await _bars(talk, _request(talk, bar_size="1 hour", duration="3 D"))
-    hours = [_instant(bar.time).astimezone(ZoneInfo("America/New_York")) for bar in bars]
+    hours = [_instant(bar.time).astimezone(zone("America/New_York")) for bar in bars]
     right = all((9, 30) <= (hour.hour, hour.minute) < (16, 0) for hour in hours)
     talk.check(right, "bars from 09:30 to 16:00 in New York", "others too")
 

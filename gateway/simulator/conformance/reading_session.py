@@ -2,13 +2,13 @@
 
 import contextlib
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from gateway.simulator import requests as q
 from gateway.simulator.conformance.case import Chapter, Differs, Unsuited
 from gateway.simulator.conformance.client import CODE_ID_IN_USE, Ended, Silence
 from gateway.simulator.conformance.talk import Messages, Talk
 from gateway.simulator.wire.codec import SERVER_VERSION_MIN
+from gateway.simulator.wire.zones import zone
 
 CHAPTER = Chapter("the session")
 INFORMATION = range(2100, 2200)
@@ -262,9 +262,9 @@ async def a_client_that_reads_late_loses_nothing(talk: Talk) -> None:
 
 def _time_of(text: str) -> datetime | None:
     day, _, rest = text.partition(" ")
-    clock, _, zone = rest.partition(" ")
+    clock, _, name = rest.partition(" ")
     try:
         stamp = f"{day} {clock}"
-        return datetime.strptime(stamp, "%Y%m%d %H:%M:%S").replace(tzinfo=ZoneInfo(zone))
+        return datetime.strptime(stamp, "%Y%m%d %H:%M:%S").replace(tzinfo=zone(name))
     except (ValueError, KeyError, OSError):
         return None

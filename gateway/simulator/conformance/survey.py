@@ -1,9 +1,8 @@
 """The first conversation: who is there, and what of it the cases can rely on."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from gateway.simulator import requests as q
 from gateway.simulator.conformance.case import Differs, Need, Unsuited
@@ -13,6 +12,7 @@ from gateway.simulator.conformance.pace import Pace
 from gateway.simulator.conformance.safety import CannotRun, chosen_account
 from gateway.simulator.conformance.talk import Facts, Messages, Setting, Talk
 from gateway.simulator.market.contracts import Contract
+from gateway.simulator.wire.zones import zone
 
 READ_ONLY = 321
 LIVE_TICKS, DELAYED_TICKS = range(1, 15), range(66, 77)
@@ -110,22 +110,32 @@ def missing_need(needs: tuple[Need, ...], facts: Facts) -> Need | None:
     return next((need for need in needs if not met.get(need, True)), None)
 
 
-def is_within(hours: str, zone: str, now: datetime) -> bool:
+def is_within(hours: str, zone_name: str, now: datetime) -> bool:
     """Whether a time lies in hours like `20251212:0930-20251212:1600;20251213:CLOSED`."""
-    return closing(hours, zone, now) is not None
+    return closing(hours, zone_name, now) is not None
 
 
-def closing(hours: str, zone: str, now: datetime) -> datetime | None:
-    """When the session of such hours ends in which a time lies; None between them."""
+def closing(hours: str, zone_name: str, now: datetime) -> datetime | None:
+    """When the session of such hours ends in which a time lies; None between them.
+
+    Raises CannotRun where this Python does not know the zone.
+    """
+    try:
+        place = zone(zone_name)
+    except (KeyError, ValueError, OSError):
+        raise CannotRun(
+            f"the gateway tells trading hours of the time zone {zone_name!r}, which this Python "
+            "does not know: install the package tzdata"
+        ) from None
     for session in hours.split(";"):
         opens, found, closes = session.partition("-")
-        if found and _hour(opens, zone) <= now < _hour(closes, zone):
-            return _hour(closes, zone)
+        if found and _hour(opens, place) <= now < _hour(closes, place):
+            return _hour(closes, place)
     return None
 
 
-def _hour(text: str, zone: str) -> datetime:
-    return datetime.strptime(text, _HOURS).replace(tzinfo=ZoneInfo(zone))
+def _hour(text: str, place: tzinfo) -> datetime:
+    return datetime.strptime(text, _HOURS).replace(tzinfo=place)
 
 
 async def _details(talk: Talk) -> Any:

@@ -4,7 +4,6 @@ import re
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from gateway.simulator.market.aggregation import (
     ALIASES,
@@ -21,6 +20,7 @@ from gateway.simulator.market.hours import NEW_YORK, TIME_ZONE_NAME, Session
 from gateway.simulator.notices import invalid
 from gateway.simulator.replies import HistoricalSchedule, ScheduledSession
 from gateway.simulator.requests import HistoricalDataRequest
+from gateway.simulator.wire.zones import zone
 
 TRADES, ADJUSTED, SCHEDULE = "TRADES", "ADJUSTED_LAST", "SCHEDULE"
 MIDPOINT, BID, ASK, BID_ASK = "MIDPOINT", "BID", "ASK", "BID_ASK"
@@ -70,8 +70,8 @@ def parse_end(text: str, now: datetime) -> datetime:
     if match is None:
         raise _malformed(f"end time {text[:40]!r}")
     try:
-        zone = ZoneInfo(match[3] or ("UTC" if text[8] == "-" else "America/New_York"))
-        local = datetime.fromisoformat(f"{match[1]}T{match[2]}").replace(tzinfo=zone)
+        place = zone(match[3] or ("UTC" if text[8] == "-" else "America/New_York"))
+        local = datetime.fromisoformat(f"{match[1]}T{match[2]}").replace(tzinfo=place)
         return local.astimezone(UTC)
     except (ValueError, KeyError, OSError, OverflowError):
         raise _malformed(f"end time {text[:40]!r}") from None

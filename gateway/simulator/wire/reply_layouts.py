@@ -6,7 +6,6 @@ The requests are in `layouts`.
 
 from datetime import datetime
 from functools import lru_cache
-from zoneinfo import ZoneInfo
 
 from gateway.simulator import replies as r
 from gateway.simulator.orders.orders import Execution
@@ -37,7 +36,7 @@ from gateway.simulator.wire.request_layouts import (
     PRIMARY,
     REQUEST_ID,
 )
-from gateway.simulator.wire.zones import SpokenZone
+from gateway.simulator.wire.zones import SpokenZone, zone
 
 EXECUTION_TIME_ZONE = "US/Eastern"
 """Zone of execution times. Clients lose the fill over a name that is not an IANA zone."""
@@ -46,9 +45,9 @@ TIMES_KEPT = 1024
 
 
 def _parse_time(text: str) -> datetime:
-    time, _, zone = text.rpartition(" ")
+    time, _, name = text.rpartition(" ")
     try:
-        return datetime.strptime(time, _EXECUTION_TIME).replace(tzinfo=ZoneInfo(zone))
+        return datetime.strptime(time, _EXECUTION_TIME).replace(tzinfo=zone(name))
     except (ValueError, KeyError):
         raise MalformedMessage("not a time with a zone") from None
 
@@ -61,7 +60,7 @@ def _time_text(value: datetime) -> str:
 
 @lru_cache(maxsize=TIMES_KEPT)
 def _usual_time_text(value: datetime) -> str:
-    local = value.astimezone(ZoneInfo(EXECUTION_TIME_ZONE))
+    local = value.astimezone(zone(EXECUTION_TIME_ZONE))
     return f"{local.strftime(_EXECUTION_TIME)} {EXECUTION_TIME_ZONE}"
 
 

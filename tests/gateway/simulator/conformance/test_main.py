@@ -1,14 +1,17 @@
 """The whole program, as a person starts it, against the whole simulator."""
 
 import json
+import os
 import re
 import signal
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,7 @@ ROOT = Path(__file__).parents[4]
 SECONDS = 60
 ACCOUNT = "DUSIM0001"
 READ = ["accounts_come_before_the_next_order_id", "positions_come_before_their_end"]
+FILLS = "a_market_order_is_told_by_its_execution"
 RESTS = "a_limit_far_from_the_market_does_not_trade"
 """A case that leaves an order working for a while."""
 REST_TOO = [
@@ -47,13 +51,16 @@ class Served:
             assert answer.status < 300
 
 
-@pytest.fixture
-def served() -> Iterator[Served]:
+@contextmanager
+def serving(
+    python: Sequence[str] = (sys.executable,), environment: Mapping[str, str] = os.environ
+) -> Iterator[Served]:
     """A simulator of its own, at the opening of the last whole day, as fast as the wall."""
     arguments = ["--bars", "infra/local/bars", "--port", "0", "--control-port", "0"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "gateway.simulator", *arguments, "--holding", "SPY=50@600"],
+        [*python, "-m", "gateway.simulator", *arguments, "--holding", "SPY=50@600"],
         cwd=ROOT,
+        env=environment,
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -68,6 +75,12 @@ def served() -> Iterator[Served]:
         process.wait(SECONDS)
         if process.stdout is not None:
             process.stdout.close()
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    with serving() as made:
+        yield made
 
 
 def started(*arguments: str) -> subprocess.Popen[str]:
@@ -101,6 +114,30 @@ def test_a_difference_is_told_with_exit_code_1(served: Served) -> None:
     assert process.returncode == 1
     assert f"DIFFERS           {READ[1]}" in said
     assert "1 differ." in said
+
+
+def test_simulator_and_cases_need_no_package_and_no_old_names_of_zones(tmp_path: Path) -> None:
+    """Debian 13 knows no US/Eastern, and its Python has no packages."""
+    for name in ("America/New_York", "America/Chicago"):
+        place = tmp_path / name
+        place.parent.mkdir(exist_ok=True)
+        place.write_bytes((resources.files("tzdata") / "zoneinfo" / name).read_bytes())
+    bare = (sys.executable, "-S")
+    environment = {**os.environ, "PYTHONTZPATH": str(tmp_path)}
+    asked = "from zoneinfo import ZoneInfo; ZoneInfo('US/Eastern')"
+    found = subprocess.run([*bare, "-c", asked], env=environment, capture_output=True, text=True)
+    assert "ZoneInfoNotFoundError" in found.stderr
+    with serving(bare, environment) as served:
+        options = ["--account", ACCOUNT, "--trade", "--only", FILLS]
+        process = subprocess.run(
+            [*bare, "-m", "gateway.simulator.conformance", "--port", served.port, *options],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+    assert (process.returncode, process.stderr) == (0, "")
+    assert "1 cases: 1 passed" in process.stdout
 
 
 def test_a_case_can_be_left_out(served: Served, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from gateway.simulator.conformance.case import Case, Need
+from gateway.simulator.conformance.safety import CannotRun
 from gateway.simulator.conformance.survey import is_within, missing_need
 from gateway.simulator.conformance.talk import Facts
 from gateway.simulator.server import Simulator
@@ -19,6 +20,11 @@ ZONE = "US/Eastern"
 def test_a_market_is_open_within_its_liquid_hours(hour: int, minute: int, is_open: bool) -> None:
     now = datetime(2025, 12, 12, hour, minute, tzinfo=UTC)
     assert is_within(HOURS, ZONE, now) is is_open
+
+
+def test_hours_of_an_unknown_zone_are_a_reason_not_to_run() -> None:
+    with pytest.raises(CannotRun, match="'Mars/North', which this Python does not know"):
+        is_within(HOURS, "Mars/North", datetime(2025, 12, 12, tzinfo=UTC))
 
 
 def test_hours_that_end_on_another_day_are_understood() -> None:
